@@ -1,0 +1,61 @@
+# Everything a developer does. Prerequisites: python3 (3.11 or newer) and make; each target builds what it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+SOURCES := src tests examples benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-lowest lint types format benchmarks constraints clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+demo: .venv/.demo  ## the whole job on the demonstration corpus
+	$(BIN)/restyle demo
+
+test: .venv/.dev  ## all tests
+	$(BIN)/python -m pytest
+
+test-lowest: .venv-lowest/.dev  ## all tests on the lowest supported versions
+	.venv-lowest/bin/python -m pytest
+
+lint: .venv/.dev  ## ruff
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: .venv/.dev  ## mypy, strict; tests/typing uses the public API as a user would
+	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+
+format: .venv/.dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+benchmarks: .venv/.dev  ## one command per promise; each prints its figures
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+constraints: .venv/.dev  ## write the versions that are installed now to requirements/constraints.txt
+	$(BIN)/pip freeze --exclude-editable | grep -vE '^(pip|setuptools)==' > requirements/constraints.txt
+
+clean:  ## remove the environments and caches
+	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/.pip:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
+	touch $@
+
+.venv/.demo: .venv/.pip pyproject.toml requirements/constraints.txt
+	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[langchain,serve]'
+	touch $@
+
+.venv/.dev: .venv/.demo
+	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --group test --group lint
+	touch $@
+
+.venv-lowest/.dev: pyproject.toml requirements/lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
+	.venv-lowest/bin/pip install $(PIP_FLAGS) --constraint requirements/lowest.txt --editable '.[langchain,serve]' --group test
+	touch $@

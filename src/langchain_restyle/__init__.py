@@ -1,0 +1,40 @@
+"""restyle for LangChain: `Restyle` at the end of any chain, `EmbeddedChatModel` as a model of its own.
+
+Names are imported on first use (PEP 562): importing the package imports no framework.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_restyle.chat_model import EmbeddedChatModel
+    from langchain_restyle.runnable import Restyle
+
+_HOMES = {
+    "EmbeddedChatModel": "langchain_restyle.chat_model",
+    "Restyle": "langchain_restyle.runnable",
+}
+
+__all__ = ["EmbeddedChatModel", "Restyle"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'langchain_restyle' has no attribute {name!r}")
+    try:
+        module = import_module(_HOMES[name])
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("langchain"):
+            raise
+        from restyle.errors import MissingExtraError  # noqa: PLC0415 - only where it is raised
+
+        raise MissingExtraError(error.name, "langchain", f"langchain_restyle.{name}") from error
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,133 @@
+"""A chat model over an embedded style: real, small, and on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import Field
+
+from restyle.answering import phrase_model
+from restyle.messages import Role
+from restyle.sentences import sentence_spans
+from restyle.style import Style
+
+__all__ = ["EmbeddedChatModel"]
+
+
+class EmbeddedChatModel(BaseChatModel):
+    """Rewrites the last human message with one of an embedded style's two phrase models.
+
+    It knows nothing but rewriting: the system message and earlier turns are not read, and there is no sampling.
+
+    Example:
+        ``EmbeddedChatModel(style="keeper").invoke("It was very cold.")``
+
+    Raises:
+        StyleNotFoundError, CardError, ModelFileError: On the first call, where the style cannot be used.
+    """
+
+    style: str | Path
+    """The style's name, or the path of its card."""
+
+    role: Role = "restyle"
+    """Which of its two models: ``restyle`` or ``destyle``."""
+
+    strength: float = Field(default=0.4, ge=0.0, le=1.0)
+    """How boldly to rewrite: 0.0 safest, 1.0 boldest."""
+
+    @property
+    def model_name(self) -> str:
+        """``NAME:ROLE``, as `restyle serve` calls the same model."""
+        return f"{self.style}:{self.role}"
+
+    @property
+    def _llm_type(self) -> str:
+        return "restyle-embedded"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model_name": self.model_name, "strength": self.strength}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = "restyle"
+        params["ls_model_name"] = self.model_name
+        return params
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        source = _last_human_text(messages)
+        text = _cut_at(self._rewrite(source), stop)
+        message = AIMessage(
+            content=text,
+            response_metadata={"model_name": self.model_name, "finish_reason": "stop"},
+            usage_metadata=_usage(source, text),
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        source = _last_human_text(messages)
+        text = _cut_at(self._rewrite(source), stop)
+        for piece in _by_sentence(text):
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            if run_manager is not None:
+                run_manager.on_llm_new_token(piece, chunk=chunk)
+            yield chunk
+        yield ChatGenerationChunk(
+            message=AIMessageChunk(
+                content="",
+                response_metadata={"model_name": self.model_name, "finish_reason": "stop"},
+                usage_metadata=_usage(source, text),
+                chunk_position="last",
+            )
+        )
+
+    def _rewrite(self, text: str) -> str:
+        path = Style.load(self.style).model_path(self.role)
+        return phrase_model(path).rewrite(text, strength=self.strength)
+
+
+def _last_human_text(messages: list[BaseMessage]) -> str:
+    for message in reversed(messages):
+        if isinstance(message, HumanMessage):
+            return str(message.text)
+    raise ValueError("there is no human message to rewrite: send the text as the last HumanMessage")
+
+
+def _cut_at(text: str, stop: list[str] | None) -> str:
+    ends = [text.find(word) for word in stop or () if word in text]
+    return text[: min(ends)] if ends else text
+
+
+def _by_sentence(text: str) -> Iterator[str]:
+    """Pieces that concatenate to the text: each sentence with the white space before it."""
+    start = 0
+    for _, end in sentence_spans(text):
+        yield text[start:end]
+        start = end
+    if start < len(text):
+        yield text[start:]
+
+
+def _usage(source: str, text: str) -> UsageMetadata:
+    """Usage in words: a phrase model has no tokens of another kind."""
+    read, written = len(source.split()), len(text.split())
+    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)

@@ -1,0 +1,114 @@
+"""What a chain hands over, and the same shape with other text in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from restyle.rewriting import Rewrite
+
+__all__ = ["Envelope", "RestyleIO", "envelope_for", "rebuild", "texts_of"]
+
+RestyleIO = str | AIMessage
+
+
+def texts_of(value: RestyleIO) -> list[str]:
+    """The texts to rewrite, in order; none in a message that calls tools.
+
+    Raises:
+        TypeError: A shape that is not known.
+    """
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, AIMessage):
+        raise TypeError(f"Restyle takes a string or an AIMessage, not {type(value).__name__}: parse the output first")
+    if _calls_tools(value):
+        return []
+    return [value.content] if isinstance(value.content, str) else [_text(item) for item in value.content if _text(item)]
+
+
+def rebuild(value: RestyleIO, rewrites: Sequence[Rewrite]) -> RestyleIO:
+    """``value`` with its texts replaced, everything else as it was, and a report in a message's metadata."""
+    if isinstance(value, str):
+        return rewrites[0].text
+    if not rewrites:
+        return value
+    content: str | list[Any]
+    if isinstance(value.content, str):
+        content = rewrites[0].text
+    else:
+        texts = iter(rewrite.text for rewrite in rewrites)
+        content = [_with_text(item, next(texts)) if _text(item) else item for item in value.content]
+    report = {"blocks": [row for rewrite in rewrites for row in rewrite.report()["blocks"]]}
+    metadata = {**value.response_metadata, "restyle": report}
+    return value.model_copy(update={"content": content, "response_metadata": metadata})
+
+
+class Envelope(Protocol):
+    """Takes the text out of a stream's chunks and wraps what comes of it."""
+
+    def take(self, chunk: Any) -> str:
+        """The text of a chunk."""
+
+    def wrap(self, text: str) -> Any:
+        """A chunk of the same kind."""
+
+    def last(self, rewrite: Rewrite) -> Any | None:
+        """A closing chunk with what is said once, or None."""
+
+
+class _StringEnvelope:
+    def take(self, chunk: str) -> str:
+        return chunk
+
+    def wrap(self, text: str) -> str:
+        return text
+
+    def last(self, rewrite: Rewrite) -> None:
+        del rewrite  # a string has no metadata
+
+
+class _MessageEnvelope:
+    """Upstream's metadata and usage leave once, on the last chunk: merging would repeat strings and add counts."""
+
+    def __init__(self) -> None:
+        self._rest: AIMessageChunk | None = None
+
+    def take(self, chunk: AIMessageChunk) -> str:
+        rest = chunk.model_copy(update={"content": ""})
+        self._rest = rest if self._rest is None else self._rest + rest
+        return str(chunk.text)
+
+    def wrap(self, text: str) -> AIMessageChunk:
+        return AIMessageChunk(content=text, id=self._rest.id if self._rest else None)
+
+    def last(self, rewrite: Rewrite) -> AIMessageChunk | None:
+        if self._rest is None:
+            return None
+        metadata = {**self._rest.response_metadata, "restyle": rewrite.report()}
+        return self._rest.model_copy(update={"response_metadata": metadata})
+
+
+def envelope_for(chunk: RestyleIO) -> Envelope | None:
+    """How to stream what begins with ``chunk``; None for what comes in one piece (a whole message)."""
+    if isinstance(chunk, str):
+        return _StringEnvelope()
+    if isinstance(chunk, AIMessageChunk):
+        return _MessageEnvelope()
+    return None
+
+
+def _calls_tools(message: AIMessage) -> bool:
+    return bool(message.tool_calls or message.invalid_tool_calls)
+
+
+def _text(item: str | dict[str, Any]) -> str:
+    if isinstance(item, str):
+        return item
+    return str(item.get("text", "")) if item.get("type") == "text" else ""
+
+
+def _with_text(item: str | dict[str, Any], text: str) -> str | dict[str, Any]:
+    return text if isinstance(item, str) else {**item, "text": text}

@@ -1,0 +1,183 @@
+"""Answers to asks without a framework: embedded models in this process, the others over chat completions.
+
+An endpoint of your own (``base_url``) gets the key in ``RESTYLE_API_KEY``; OpenAI's (no ``base_url``) the one in
+``OPENAI_API_KEY``. Neither is sent to the other's host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restyle.drivers import AnswerFunction, AsyncAnswerFunction
+from restyle.errors import CardError, ModelError, ModelFileError
+from restyle.messages import Answer, Ask, Role
+from restyle.style import Stage, Style
+
+if TYPE_CHECKING:
+    from openai import OpenAIError
+    from openai.types.chat import ChatCompletion
+
+    from restyle.embedded import PhraseModel
+
+__all__ = ["TIMEOUT", "aanswering", "answering", "client_options", "model_error", "parse", "payload", "phrase_model"]
+
+TIMEOUT = 120.0  # seconds for one answer; the SDK's own default is ten minutes
+
+KEY_VARIABLE = "RESTYLE_API_KEY"
+
+
+def payload(ask: Ask, stage: Stage) -> dict[str, Any]:
+    """The arguments of ``chat.completions.create`` for one ask; the stage's options are sent as they stand."""
+    messages = [{"role": "system", "content": ask.system}, {"role": "user", "content": ask.user}]
+    return {"model": stage.model, "messages": messages, "extra_body": stage.request or None}
+
+
+def parse(completion: ChatCompletion) -> Answer:
+    """What the first choice of a completion says."""
+    if not completion.choices:
+        return Answer("")
+    choice = completion.choices[0]
+    reasoning = getattr(choice.message, "reasoning_content", None) or ""
+    return Answer(choice.message.content or choice.message.refusal or "", choice.finish_reason, str(reasoning))
+
+
+def client_options(base_url: str | None) -> dict[str, Any]:
+    """The arguments of an ``openai`` client for an endpoint; None means OpenAI's own.
+
+    Raises:
+        ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set.
+    """
+    if base_url is None:
+        if not os.environ.get("OPENAI_API_KEY"):
+            raise ModelError("no OPENAI_API_KEY in the environment: set it, or give the base_url of another endpoint")
+        return {"timeout": TIMEOUT}
+    # Endpoints that need no key still want the header's syntax to be right.
+    return {"base_url": base_url, "api_key": os.environ.get(KEY_VARIABLE) or "none", "timeout": TIMEOUT}
+
+
+def model_error(error: OpenAIError, model: str, base_url: str | None) -> ModelError:
+    """The same failure in restyle's words; what the host says of a refused key is left out, for it may quote it."""
+    status = getattr(error, "status_code", None)
+    where = f"model {model!r} at {base_url or 'OpenAI'}"
+    if status in {401, 403}:
+        name = KEY_VARIABLE if base_url else "OPENAI_API_KEY"
+        return ModelError(f"{where} refused the key (HTTP {status}): check {name}")
+    if status == 404:  # noqa: PLR2004 - an HTTP status is its own name
+        return ModelError(f"{where} is not there (HTTP 404): compare the name with GET {base_url or ''}/models")
+    if status is not None:
+        return ModelError(f"{where} failed with HTTP {status}: {_first_line(error)}")
+    return ModelError(f"{where} did not answer ({type(error).__name__}): is the server running?")
+
+
+@lru_cache(maxsize=16)
+def _load_phrase_model(path: Path, _modified: int, _size: int) -> PhraseModel:
+    from restyle.embedded import PhraseModel  # noqa: PLC0415 - only styles with embedded models need it
+
+    return PhraseModel.load(path)
+
+
+def phrase_model(path: Path) -> PhraseModel:
+    """The embedded model of that file, loaded once and again when the file has changed.
+
+    Raises:
+        ModelFileError: The file is missing or damaged.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelFileError(f"{path}: no model file ({error.strerror}): train the style again") from error
+    return _load_phrase_model(path, status.st_mtime_ns, status.st_size)
+
+
+@contextmanager
+def answering(style: Style, *, destyle: bool = True) -> Iterator[AnswerFunction]:
+    """A function that answers the asks of ``style``; clients are opened here and closed at the end."""
+    with ExitStack() as stack:
+        functions: dict[Role, AnswerFunction] = {}
+        for role in _roles(style, destyle=destyle):
+            stage = style.stage(role)
+            functions[role] = _embedded(style, role) if stage.provider == "embedded" else _remote(stage, stack)
+        yield lambda ask: functions[ask.role](ask)
+
+
+@asynccontextmanager
+async def aanswering(style: Style, *, destyle: bool = True) -> AsyncIterator[AsyncAnswerFunction]:
+    """As `answering`, for tasks."""
+    async with AsyncExitStack() as stack:
+        functions: dict[Role, AsyncAnswerFunction] = {}
+        for role in _roles(style, destyle=destyle):
+            stage = style.stage(role)
+            functions[role] = (
+                _in_thread(_embedded(style, role)) if stage.provider == "embedded" else await _aremote(stage, stack)
+            )
+
+        async def answer(ask: Ask) -> Answer:
+            return await functions[ask.role](ask)
+
+        yield answer
+
+
+def _roles(style: Style, *, destyle: bool) -> tuple[Role, ...]:
+    return ("destyle", "restyle") if destyle and style.destyle else ("restyle",)
+
+
+def _embedded(style: Style, role: Role) -> AnswerFunction:
+    model = phrase_model(style.model_path(role))
+    return lambda ask: Answer(model.rewrite(ask.user), "stop")
+
+
+def _in_thread(answer: AnswerFunction) -> AsyncAnswerFunction:
+    async def in_thread(ask: Ask) -> Answer:
+        return await asyncio.to_thread(answer, ask)
+
+    return in_thread
+
+
+def _remote(stage: Stage, stack: ExitStack) -> AnswerFunction:
+    _check_provider(stage)
+    from openai import OpenAI, OpenAIError  # noqa: PLC0415 - half a second that only endpoints pay
+
+    client = stack.enter_context(OpenAI(**client_options(stage.base_url)))
+
+    def answer(ask: Ask) -> Answer:
+        try:
+            return parse(client.chat.completions.create(**payload(ask, stage)))
+        except OpenAIError as error:
+            raise model_error(error, stage.model, stage.base_url) from None
+
+    return answer
+
+
+async def _aremote(stage: Stage, stack: AsyncExitStack) -> AsyncAnswerFunction:
+    _check_provider(stage)
+    from openai import AsyncOpenAI, DefaultAioHttpClient, OpenAIError  # noqa: PLC0415 - as above
+
+    # The SDK's default transport collapses past about 32 requests in flight; aiohttp's does not.
+    client = await stack.enter_async_context(
+        AsyncOpenAI(**client_options(stage.base_url), http_client=DefaultAioHttpClient())
+    )
+
+    async def answer(ask: Ask) -> Answer:
+        try:
+            return parse(await client.chat.completions.create(**payload(ask, stage)))
+        except OpenAIError as error:
+            raise model_error(error, stage.model, stage.base_url) from None
+
+    return answer
+
+
+def _check_provider(stage: Stage) -> None:
+    if stage.provider != "openai":
+        raise CardError(
+            f"provider {stage.provider!r} of model {stage.model!r} is unknown here: use 'openai' or 'embedded'"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200]

@@ -1,0 +1,64 @@
+"""Which pairs are fit for training: each one that is not is dropped for a named reason."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from restyle.facts import losses
+from restyle.faults import find_fault, visible_text
+from restyle.messages import Answer
+
+__all__ = ["MAXIMUM_OVERLAP", "MAXIMUM_RATIO", "MINIMUM_RATIO", "Drop", "Reason", "drop_of_answer", "drop_of_block"]
+
+Reason = Literal["short", "long", "duplicate", "unanswered", "fault", "facts", "length", "overlap"]
+
+MINIMUM_RATIO, MAXIMUM_RATIO = 0.6, 1.6  # words of the neutral text to words of the author's
+MAXIMUM_OVERLAP = 0.85  # share of the neutral words that stand in the author's text too: above, nothing was neutralised
+
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Why a pair was left out."""
+
+    reason: Reason
+    detail: str
+
+
+def drop_of_block(text: str, minimum: int, maximum: int, seen: set[str]) -> Drop | None:
+    """Why a block is not worth a teacher's answer; ``seen`` holds the blocks before it."""
+    words = len(text.split())
+    if words < minimum:
+        return Drop("short", f"{words} words, at least {minimum}")
+    if words > maximum:
+        return Drop("long", f"{words} words, at most {maximum}")
+    if text in seen:
+        return Drop("duplicate", "the same text stands earlier")
+    return None
+
+
+def drop_of_answer(text: str, answer: Answer) -> Drop | None:
+    """Why the teacher's answer does not make a pair with the author's ``text``."""
+    if answer.finish_reason == "not_recorded":
+        return Drop("unanswered", "no recorded answer")
+    if fault := find_fault(text, answer):
+        return Drop("fault", f"{fault.kind}: {fault.detail}")
+    neutral = visible_text(answer)
+    if lost := losses(text, neutral):
+        return Drop("facts", "; ".join(str(loss) for loss in lost))
+    ours, theirs = Counter(_words(neutral)), Counter(_words(text))
+    ratio = ours.total() / max(theirs.total(), 1)
+    if not MINIMUM_RATIO <= ratio <= MAXIMUM_RATIO:
+        return Drop("length", f"{ratio:.2f} of the author's words")
+    overlap = (ours & theirs).total() / max(ours.total(), 1)
+    if overlap > MAXIMUM_OVERLAP:
+        return Drop("overlap", f"{overlap:.2f} of the words stand in the author's text")
+    return None
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]

@@ -1,0 +1,93 @@
+"""Rows of training files: conversational prompt/completion for TRL, ``messages`` for OpenAI-compatible hosts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from restyle.errors import PairsError, RowError
+from restyle.files import write_atomically
+from restyle.messages import Ask
+
+__all__ = ["Row", "RowFormat", "parse_row", "read_rows", "to_json", "write_rows"]
+
+RowFormat = Literal["prompt_completion", "messages"]
+
+_ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example: the exact request (see `restyle.style.Stage.ask`) and the answer to learn."""
+
+    ask: Ask
+    answer: str
+
+
+def to_json(row: Row, form: RowFormat = "prompt_completion") -> str:
+    """The row as one line of JSON, without a line feed.
+
+    ``prompt_completion`` puts TRL's loss on the completion alone; in ``messages`` rows it would fall on every token.
+    """
+    texts = (row.ask.system, row.ask.user, row.answer)
+    messages = [{"role": role, "content": text} for role, text in zip(_ROLES, texts, strict=True)]
+    value = {"messages": messages} if form == "messages" else {"prompt": messages[:2], "completion": messages[2:]}
+    return json.dumps(value, ensure_ascii=False)
+
+
+def parse_row(line: str, direction: Literal["destyle", "restyle"]) -> Row:
+    """Read a line of either format.
+
+    Raises:
+        ValueError: What is wrong with it.
+    """
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the caller has one kind of complaint to pass on
+    messages = value.get("messages")
+    if messages is None:
+        messages = [*_as_list(value.get("prompt")), *_as_list(value.get("completion"))]
+    texts = []
+    for role, message in zip(_ROLES, _as_list(messages), strict=False):
+        if not isinstance(message, dict) or message.get("role") != role or not isinstance(message.get("content"), str):
+            raise ValueError(f"expected a {role} message with text, found {json.dumps(message)[:80]}")
+        texts.append(message["content"])
+    if len(texts) != len(_ROLES) or len(messages) != len(_ROLES):
+        raise ValueError("expected exactly a system, a user and an assistant message")
+    system, user, answer = texts
+    return Row(Ask(system, user, direction), answer)
+
+
+def write_rows(path: Path, rows: Iterable[Row], form: RowFormat = "prompt_completion") -> None:
+    """Write rows, whole or not at all."""
+    write_atomically(path, "".join(f"{to_json(row, form)}\n" for row in rows))
+
+
+def read_rows(path: Path, direction: Literal["destyle", "restyle"]) -> list[Row]:
+    """Read a file of rows.
+
+    Raises:
+        PairsError: There is no such file.
+        RowError: A row does not fit; the message begins with ``path:line``.
+    """
+    try:
+        lines = path.read_text("utf-8").split("\n")  # not splitlines: U+2028 may stand inside a JSON string
+    except FileNotFoundError as error:
+        raise PairsError(f"{path}: no such file: make the pairs with 'restyle pairs'") from error
+    except UnicodeDecodeError as error:
+        raise RowError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}): export the pairs again") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if line:
+            try:
+                rows.append(parse_row(line, direction))
+            except ValueError as error:
+                raise RowError(f"{path}:{number}: {error}: mend or remove the line") from error
+    return rows
+
+
+def _as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

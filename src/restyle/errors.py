@@ -1,0 +1,110 @@
+"""Everything that restyle raises on purpose.
+
+Each class is also the standard exception that it stands for, so ``except ValueError`` keeps working. A message names
+the value, the place (``path:line`` where there is one) and the next step.
+
+    RestyleError
+    ├── StyleNameError (ValueError)       a name that cannot be a style's
+    ├── StyleNotFoundError (LookupError)  no card of that name
+    ├── CardError (ValueError)            a style card that cannot be trusted
+    ├── PromptError (ValueError)          a system prompt that a template would change
+    │   └── ParameterError                a parameter that is unknown, missing or was never trained
+    ├── DocumentError (ValueError)        an author's text that cannot be used
+    │   └── DocumentNotFoundError (FileNotFoundError)
+    ├── RowError (ValueError)             a line of a JSONL file that does not fit
+    ├── PairsError (ValueError)           a pair set that cannot be built or trained on
+    │   └── TeacherMissingError           nobody to write the neutral side
+    ├── LedgerError (ValueError)          a ledger of another schema, or none at all
+    ├── ModelFileError (ValueError)       an embedded model file that does not fit
+    ├── ModelError (RuntimeError)         a model that did not answer
+    ├── LossError (ValueError)            a rewrite lost facts and ``on_loss="raise"``
+    └── MissingExtraError (ImportError)   an optional dependency is not installed
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CardError",
+    "DocumentError",
+    "DocumentNotFoundError",
+    "LedgerError",
+    "LossError",
+    "MissingExtraError",
+    "ModelError",
+    "ModelFileError",
+    "PairsError",
+    "ParameterError",
+    "PromptError",
+    "RestyleError",
+    "RowError",
+    "StyleNameError",
+    "StyleNotFoundError",
+    "TeacherMissingError",
+]
+
+
+class RestyleError(Exception):
+    """The root: catch this to catch whatever restyle raises on purpose."""
+
+
+class StyleNameError(RestyleError, ValueError):
+    """A style's name is ``[a-z0-9][a-z0-9._-]{0,63}``; this one is not."""
+
+
+class StyleNotFoundError(RestyleError, LookupError):
+    """No style card stands under that name or path."""
+
+
+class CardError(RestyleError, ValueError):
+    """A style card is not readable, not valid, or was edited so that prompt and digest disagree."""
+
+
+class PromptError(RestyleError, ValueError):
+    """A system prompt is empty, ill-formed, or begins or ends with white space that templates would trim."""
+
+
+class ParameterError(PromptError):
+    """A prompt parameter is unknown, missing, or has a value that training never saw."""
+
+
+class DocumentError(RestyleError, ValueError):
+    """A source document is empty, not UTF-8, or of a kind that is not read."""
+
+
+class DocumentNotFoundError(DocumentError, FileNotFoundError):
+    """A source path does not exist."""
+
+
+class RowError(RestyleError, ValueError):
+    """A row of a JSONL file is not what it has to be; the message begins with ``path:line``."""
+
+
+class PairsError(RestyleError, ValueError):
+    """A pair set is missing, incomplete or too small for what was asked of it."""
+
+
+class TeacherMissingError(PairsError):
+    """There is neither a teacher nor a recorded answer for a block; neutral text is never invented."""
+
+
+class LedgerError(RestyleError, ValueError):
+    """A ledger file is not a ledger, or belongs to a newer version of restyle."""
+
+
+class ModelFileError(RestyleError, ValueError):
+    """An embedded model file is damaged or of another schema version."""
+
+
+class ModelError(RestyleError, RuntimeError):
+    """A model behind an endpoint failed or did not answer."""
+
+
+class LossError(RestyleError, ValueError):
+    """A rewrite still lost or invented facts after every attempt, and ``on_loss="raise"``."""
+
+
+class MissingExtraError(RestyleError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}: pip install 'restyle[{extra}]'", name=package)

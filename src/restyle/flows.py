@@ -1,0 +1,189 @@
+"""The policy of rewriting, written once and without I/O.
+
+A flow is a generator: it yields an `Ask`, is sent the `Answer` (or thrown what the model raised), and returns what
+became of its block. Drivers (`restyle.drivers`) do the asking; frameworks only say how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from restyle.blocks import Block
+from restyle.citations import attach, detach
+from restyle.errors import LossError
+from restyle.facts import Loss, losses
+from restyle.faults import Fault, find_fault, visible_text
+from restyle.messages import Answer, Ask
+from restyle.style import Style
+
+__all__ = ["Flow", "OnError", "OnLoss", "Outcome", "Policy", "Rewritten", "rewrite_block"]
+
+OnLoss = Literal["original", "neutral", "keep", "raise"]
+OnError = Literal["raise", "original"]
+Outcome = Literal["verbatim", "styled", "lossy", "neutral", "original"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a rewriting deals with what can go wrong.
+
+    Attributes:
+        parameters: Values for the ``$parameters`` of the style's prompts.
+        destyle: False skips the de-style model, for text known to be neutral.
+        attempts: How often a block is styled before it counts as lost; at least 1.
+        on_loss: What stands in for a block whose facts did not survive: the original, its neutral text, the lossy text
+            after all, or a `restyle.errors.LossError`.
+        on_error: Whether an exception of a model is raised, or the original block passed on.
+    """
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    destyle: bool = True
+    attempts: int = 2
+    on_loss: OnLoss = "original"
+    on_error: OnError = "raise"
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"attempts is {self.attempts}: a block is asked for at least once")
+        if self.on_loss not in {"original", "neutral", "keep", "raise"}:
+            raise ValueError(f"on_loss is {self.on_loss!r}: choose original, neutral, keep or raise")
+        if self.on_error not in {"raise", "original"}:
+            raise ValueError(f"on_error is {self.on_error!r}: choose raise or original")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What became of one block.
+
+    Attributes:
+        block: The block as it stood in the source.
+        text: What takes its place.
+        outcome: ``verbatim`` (never sent to a model), ``styled``, ``lossy`` (styled, facts missing, kept on request),
+            ``neutral`` or ``original`` (fallbacks).
+        neutral: The de-styled text that was styled; None where there was none.
+        losses: Facts that the last styled answer lost or invented; empty when ``styled``.
+        faults: Answers that were no rewriting, in order.
+        asks: How many requests were made.
+        error: The model's exception that led to ``original``; None otherwise.
+    """
+
+    block: Block
+    text: str
+    outcome: Outcome
+    neutral: str | None = None
+    losses: tuple[Loss, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    asks: int = 0
+    error: str | None = None
+
+    def report(self) -> dict[str, Any]:
+        """The block's row in the metadata of a response: only JSON values, and no text of the author's."""
+        row: dict[str, Any] = {
+            "start": self.block.start,
+            "end": self.block.end,
+            "outcome": self.outcome,
+            "asks": self.asks,
+        }
+        if self.losses:
+            row["losses"] = [str(loss) for loss in self.losses]
+        if self.faults:
+            row["faults"] = [fault.kind for fault in self.faults]
+        if self.error:
+            row["error"] = self.error
+        return row
+
+
+Flow: TypeAlias = Generator[Ask, Answer, Rewritten]
+
+
+def rewrite_block(block: Block, style: Style, policy: Policy) -> Flow:
+    """Rewrite one block: de-style, style, compare with the source, ask again, fall back.
+
+    Citation markers are detached before the models see the text. Losses are counted against the source. An attempt
+    styles the neutral text; where that had lost the fact already, the next attempt begins with de-styling again.
+
+    Raises:
+        LossError: Facts did not survive and the policy says so.
+    """
+    if block.verbatim:
+        return Rewritten(block, block.text, "verbatim")
+    return (yield from _Rewriting(block, style, policy).run())
+
+
+class _Rewriting:
+    """The state of one block's flow."""
+
+    def __init__(self, block: Block, style: Style, policy: Policy) -> None:
+        self.block, self.style, self.policy = block, style, policy
+        self.source, self.markers = detach(block.text)
+        self.neutral: str | None = None if policy.destyle and style.destyle else self.source
+        self.styled: str | None = None
+        self.losses: tuple[Loss, ...] = ()
+        self.faults: list[Fault] = []
+        self.asks = 0
+
+    def run(self) -> Flow:
+        if not self.source.strip():  # nothing but citation markers
+            return Rewritten(self.block, self.block.text, "verbatim")
+        try:
+            for _ in range(self.policy.attempts):
+                if (yield from self._attempt()):
+                    return self._end("styled", self.styled)
+        except Exception as error:  # whatever the model or the framework around it raised: on_error decides
+            if self.policy.on_error == "raise":
+                raise
+            return self._end("original", self.block.text, error=f"{type(error).__name__}: {error}")
+        return self._fall_back()
+
+    def _attempt(self) -> Generator[Ask, Answer, bool]:
+        """Whether the block now has a styled text that kept its facts."""
+        if self.neutral is None:
+            self.neutral = yield from self._ask(self.style.ask("destyle", self.source, self.policy.parameters))
+        if self.neutral is None:
+            return False
+        answer = yield from self._ask(self.style.ask("restyle", self.neutral, self.policy.parameters))
+        if answer is None:
+            return False
+        self.styled = attach(answer, self.markers)
+        self.losses = tuple(losses(self.block.text, self.styled))
+        if self.losses and self.neutral != self.source and losses(self.source, self.neutral):
+            self.neutral = None  # styling the same neutral text again cannot bring back what it has lost
+        return not self.losses
+
+    def _ask(self, ask: Ask) -> Generator[Ask, Answer, str | None]:
+        answer = yield ask
+        self.asks += 1
+        if fault := find_fault(ask.user, answer):
+            self.faults.append(fault)
+            return None
+        return visible_text(answer)
+
+    def _fall_back(self) -> Rewritten:
+        if self.policy.on_loss == "raise":
+            reasons = [str(loss) for loss in self.losses] or [fault.detail for fault in self.faults]
+            raise LossError(
+                f"block {self.block.text[:60]!r} at {self.block.start}-{self.block.end} of the text: "
+                f"{'; '.join(reasons)} after {self.policy.attempts} attempts: "
+                "use on_loss='original' to pass such a block through as it was"
+            )
+        if self.policy.on_loss == "keep" and self.styled is not None:
+            return self._end("lossy", self.styled)
+        if self.policy.on_loss == "neutral" and self.neutral is not None:
+            neutral = attach(self.neutral, self.markers)
+            if not losses(self.block.text, neutral):
+                return self._end("neutral", neutral)
+        return self._end("original", self.block.text)
+
+    def _end(self, outcome: Outcome, text: str | None, error: str | None = None) -> Rewritten:
+        return Rewritten(
+            block=self.block,
+            text=self.block.text if text is None else text,
+            outcome=outcome,
+            neutral=self.neutral,
+            losses=() if outcome == "styled" else self.losses,
+            faults=tuple(self.faults),
+            asks=self.asks,
+            error=error,
+        )

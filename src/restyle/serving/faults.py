@@ -1,0 +1,169 @@
+"""Faults on demand for the sandbox: an ASGI layer that records chat requests and spoils some of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from restyle.messages import Answer
+from restyle.serving.completions import pieces
+from restyle.serving.errors import ApiError
+from restyle.serving.web import ASGIApp, Message, Receive, Scope, Send, error_response
+
+__all__ = ["Fault", "FaultKind", "FaultyApp", "Recorded", "alter"]
+
+FaultKind = Literal["status", "drop", "truncate", "slow", "empty", "length", "reasoning", "think", "refusal", "comment"]
+
+_CHAT = "/v1/chat/completions"
+_FAULT = "restyle.fault"  # where a request's fault travels in its ASGI scope
+_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong with one chat request.
+
+    Attributes:
+        kind: ``status``: an HTTP error instead of an answer. ``drop``: the connection is closed without an answer.
+            ``truncate``: it is closed in the middle of the answer's bytes. ``slow``: the answer comes ``delay`` seconds
+            later. ``empty``: the answer has no text. ``length``: half of the text, with ``finish_reason="length"``.
+            ``reasoning``: the text comes in ``reasoning_content``. ``think``: a ``<think>`` block before the text.
+            ``refusal``: "I'm sorry, ..." instead of the text. ``comment``: "Sure, here is ..." before the text.
+        status: The HTTP status of kind ``status``.
+        retry_after: Seconds for the ``Retry-After`` header of kind ``status``; None sends none.
+        delay: Seconds, for kind ``slow``.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+
+    kind: FaultKind
+    status: int = 429
+    retry_after: float | None = None
+    delay: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(FaultKind):
+            raise ValueError(f"no fault is called {self.kind!r}: use one of {', '.join(get_args(FaultKind))}")
+
+    def alter(self, answer: Answer) -> Answer:
+        """The answer as this fault leaves it."""
+        words = pieces(answer.text)
+        altered = {
+            "empty": Answer("", "stop"),
+            "length": Answer("".join(words[: len(words) // 2]), "length"),
+            "reasoning": Answer("", "stop", reasoning=answer.text),
+            "think": Answer(f"<think>The user wants this text rewritten.</think>\n\n{answer.text}", "stop"),
+            "refusal": Answer("I'm sorry, but I can't help with that.", "stop"),
+            "comment": Answer(f"Sure, here is the rewritten text:\n\n{answer.text}", "stop"),
+        }
+        return altered.get(self.kind, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A chat request as it came over the wire; ``body`` is empty where ``raw`` is no JSON object."""
+
+    path: str
+    body: dict[str, Any]
+    raw: bytes
+    headers: dict[str, str] = field(repr=False)  # with the caller's key
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyApp:
+    """An application behind a recorder, a latency and a queue of faults, one for each chat request.
+
+    Attributes:
+        app: The application, created with `alter` for its answers.
+        requests: Where every chat request is written down.
+        faults: What is still to go wrong.
+        latency: Seconds before every chat answer.
+        hang_up: Closes the connection from that client address; ASGI has no message for it.
+    """
+
+    app: ASGIApp
+    requests: list[Recorded]
+    faults: deque[Fault]
+    latency: float
+    hang_up: Callable[[tuple[str, int]], None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection as ASGI has it."""
+        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", _CHAT):
+            await self.app(scope, receive, send)
+            return
+        raw = await _body(receive)
+        self.requests.append(_recorded(scope, raw))
+        scope[_FAULT] = fault = self.faults.popleft() if self.faults else None
+        kind = fault.kind if fault else None
+        await asyncio.sleep(self.latency + (fault.delay if fault and kind == "slow" else 0.0))
+        if fault and kind == "status":
+            await _failure(fault)(scope, receive, send)
+        elif kind in {"drop", "truncate"}:
+            if kind == "truncate":
+                await _send_half(self.app, scope, _replayed(raw, receive), send)
+            self.hang_up(scope["client"])
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        else:
+            await self.app(scope, _replayed(raw, receive), send)
+
+
+def alter(scope: Scope, answer: Answer) -> Answer:
+    """The answer as the fault of its request leaves it; what `create_app` is to be given as ``alter``."""
+    fault: Fault | None = scope[_FAULT]
+    return fault.alter(answer) if fault else answer
+
+
+def _recorded(scope: Scope, raw: bytes) -> Recorded:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        body = None
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Recorded(scope["path"], body if isinstance(body, dict) else {}, raw, headers)
+
+
+def _failure(fault: Fault) -> ASGIApp:
+    error = ApiError(fault.status, f"An injected fault: HTTP {fault.status}.", code=_CODES.get(fault.status))
+    response = error_response(error)
+    if fault.retry_after is not None:
+        response.headers["retry-after"] = f"{fault.retry_after:g}"
+    return response
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks = []
+    while (message := await receive())["type"] == "http.request":
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    return b"".join(chunks)
+
+
+def _replayed(raw: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives the body once more before it goes on."""
+    messages: deque[Message] = deque([{"type": "http.request", "body": raw, "more_body": False}])
+
+    async def replay() -> Message:
+        return messages.popleft() if messages else await receive()
+
+    return replay
+
+
+async def _send_half(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the head and the first half of what ``app`` answers."""
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope, receive, keep)
+    body = b"".join(message.get("body", b"") for message in messages)
+    await send(messages[0])
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})

@@ -1,0 +1,73 @@
+"""``/v1/files``: upload, list, show, read, delete."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import Any
+
+from restyle.serving.errors import ApiError, missing_parameter
+from restyle.serving.store import Store
+from restyle.serving.web import Request, Response, Route, UploadFile, in_thread, json_response, page
+
+__all__ = ["MAX_FILE_BYTES", "FileRoutes"]
+
+MAX_FILE_BYTES = 512 * 2**20  # as at OpenAI
+_PURPOSE = "fine-tune"
+_PAGE = 10_000
+
+
+class FileRoutes:
+    """The endpoints over the files of ``store``; the disk is touched in threads of ``pool``."""
+
+    def __init__(self, store: Store, pool: Executor) -> None:
+        self._store = store
+        self._pool = pool
+
+    def routes(self) -> list[Route]:
+        """What to add to the application."""
+        return [
+            Route("/v1/files", self._list),
+            Route("/v1/files", self._upload, methods=["POST"]),
+            Route("/v1/files/{id}", self._show),
+            Route("/v1/files/{id}", self._delete, methods=["DELETE"]),
+            Route("/v1/files/{id}/content", self._content),
+        ]
+
+    async def _upload(self, request: Request) -> Response:
+        async with request.form() as form:
+            upload, purpose = form.get("file"), form.get("purpose")
+            if not isinstance(upload, UploadFile):
+                raise missing_parameter("file")
+            if purpose is None:
+                raise missing_parameter("purpose")
+            if purpose != _PURPOSE:
+                raise ApiError(400, f"'{purpose}' is not one of ['{_PURPOSE}'] - 'purpose'", param="purpose")
+            if (upload.size or 0) > MAX_FILE_BYTES:
+                raise ApiError(413, f"Maximum file size exceeded: {upload.size} bytes, {MAX_FILE_BYTES} allowed.")
+            content, name = await upload.read(), upload.filename or "upload"
+        return json_response(await in_thread(self._pool, self._store.add_file, name, _PURPOSE, content))
+
+    async def _list(self, request: Request) -> Response:
+        files = await in_thread(self._pool, self._store.files)
+        wanted = request.query_params.get("purpose")
+        return page([file for file in files if wanted in (None, file["purpose"])], request, limit=_PAGE)
+
+    async def _show(self, request: Request) -> Response:
+        return json_response(await self._found(request))
+
+    async def _content(self, request: Request) -> Response:
+        file = await self._found(request)
+        content = await in_thread(self._pool, self._store.content, file["id"])
+        return Response(content, media_type="application/octet-stream")
+
+    async def _delete(self, request: Request) -> Response:
+        file = await self._found(request)
+        await in_thread(self._pool, self._store.delete_file, file["id"])
+        return json_response({"id": file["id"], "object": "file", "deleted": True})
+
+    async def _found(self, request: Request) -> dict[str, Any]:
+        name = request.path_params["id"]
+        file = await in_thread(self._pool, self._store.file, name)
+        if file is None:
+            raise ApiError(404, f"No such File object: {name}", param="id")
+        return file

@@ -1,0 +1,125 @@
+"""An OpenAI-compatible server on loopback for tests: real HTTP, scripted answers, faults on demand."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from restyle.serving.app import create_app
+from restyle.serving.faults import Fault, FaultKind, FaultyApp, Recorded, alter
+from restyle.serving.models import Reply, last_user_text
+from restyle.serving.run import listen, make_server
+
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["Fault", "FaultKind", "Recorded", "Sandbox"]
+
+_PATIENCE = 15.0  # seconds to start or to stop
+
+
+class Sandbox:
+    """The server of `restyle.serving` in a thread of its own, on a free port of 127.0.0.1, as a context manager.
+
+    Model ``echo`` answers with the last user message. Uploads, jobs and trained models live in a temporary folder.
+    Leaving the with-block cuts off what is still under way after two seconds, and leaves no thread behind.
+
+    Args:
+        home: The styles to serve; None serves none.
+        replies: Scripted models by name: what they always say, or the function that answers the request's messages.
+        latency: Seconds before every chat answer.
+        word_latency: Seconds that each word of a chat answer takes beyond that.
+
+    Attributes:
+        requests: Every POST to ``/v1/chat/completions`` so far, those with faults included.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path | None = None,
+        replies: Mapping[str, Reply] | None = None,
+        latency: float = 0.0,
+        word_latency: float = 0.0,
+    ) -> None:
+        self.requests: list[Recorded] = []
+        self._home = home
+        self._replies: dict[str, Reply] = {"echo": last_user_text, **(replies or {})}
+        self._latency = latency
+        self._word_latency = word_latency
+        self._faults: deque[Fault] = deque()
+        self._base_url: str | None = None
+        self._running = ExitStack()
+
+    @property
+    def base_url(self) -> str:
+        """What to give a client as ``base_url``.
+
+        Raises:
+            RuntimeError: The sandbox is not running.
+        """
+        if self._base_url is None:
+            raise RuntimeError("a sandbox has an address only inside its with-block")
+        return self._base_url
+
+    def inject(self, fault: Fault, *, times: int = 1) -> None:
+        """Let the next ``times`` chat requests suffer ``fault``, after those injected before."""
+        self._faults.extend([fault] * times)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="restyle-sandbox-")))
+            listener = stack.enter_context(listen("127.0.0.1", 0))
+            server = self._server(state)
+            thread = threading.Thread(target=server.run, args=([listener],), name="restyle-sandbox", daemon=True)
+            thread.start()
+            stack.callback(_stop, server, thread)
+            _wait_for(server, thread)
+            self._base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._base_url = None
+        self._running.close()
+
+    def _server(self, state: Path) -> uvicorn.Server:
+        app = create_app(
+            self._home or state / "home",
+            state / "serving",
+            replies=self._replies,
+            alter=alter,
+            word_latency=self._word_latency,
+        )
+
+        def hang_up(client: tuple[str, int]) -> None:
+            for connection in server.server_state.connections:
+                if getattr(connection, "client", None) == client:
+                    connection.transport.close()
+
+        server = make_server(FaultyApp(app, self.requests, self._faults, self._latency, hang_up), log_level="critical")
+        return server
+
+
+def _wait_for(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the sandbox did not start")
+        time.sleep(0.001)
+
+
+def _stop(server: uvicorn.Server, thread: threading.Thread) -> None:
+    server.should_exit = True
+    thread.join(_PATIENCE)
+    if thread.is_alive():
+        raise RuntimeError(f"a scripted reply or a training still runs {_PATIENCE:g} s after the sandbox's end")
