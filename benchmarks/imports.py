@@ -1,4 +1,7 @@
-"""What `import restyle` costs beyond bare Python: median of interpreters started in turn. Run: python benchmarks/imports.py."""
+"""What `import restyle` costs beyond bare Python, medians of interpreters started in turn.
+
+Run it: python benchmarks/imports.py.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def main() -> None:
     bare = statistics.median(times["bare"])
     for package in PACKAGES:
         cost = (statistics.median(times[package]) - bare) * 1000
-        print(f"import {package}: +{cost:.1f} ms over bare Python, {cost / PROMISED:.2f} of the promised {PROMISED:.0f} ms")
+        print(f"import {package}: +{cost:.1f} ms, {cost / PROMISED:.2f} of the promised {PROMISED:.0f} ms")
 
 
 if __name__ == "__main__":

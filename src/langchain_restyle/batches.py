@@ -3,27 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import aclosing
 from typing import TypeVar
 
 from langchain_restyle.shapes import RestyleIO, rebuild, texts_of
 from restyle.blocks import Splitter
-from restyle.drivers import AnswerFunction, AsyncAnswerFunction
+from restyle.drivers import AnswerFunction, AsyncAnswerFunction, astream, stream
 from restyle.flows import Flow, Policy, Rewritten, rewrite_block
 from restyle.messages import Answer, Ask
 from restyle.rewriting import Rewrite, cut
 from restyle.style import Style
 
-__all__ = ["Collector", "Placed", "PlacedFlow", "aplaced_jobs", "placed_jobs"]
+__all__ = ["arestyle_all", "raised", "restyle_all"]
 
-Place = tuple[int, int]  # which input, and which of its texts
-Placed = tuple[Place, Rewritten | Exception]
-PlacedFlow = Generator[Ask, Answer, Placed]
+_Place = tuple[int, int]  # which input, and which of its texts
+_Placed = tuple[_Place, Rewritten | Exception]
+_PlacedFlow = Generator[Ask, Answer, _Placed]
 A = TypeVar("A", AnswerFunction, AsyncAnswerFunction)
 
 
-def placed_jobs(
+def restyle_all(
+    values: Sequence[RestyleIO],
+    answers: Sequence[AnswerFunction],
+    style: Style,
+    policy: Policy,
+    *,
+    concurrency: int,
+    stop_on_error: bool,
+) -> list[RestyleIO | Exception]:
+    """One output or exception for every input, the calls of all of them under one limit.
+
+    Args:
+        values: The inputs.
+        answers: For every input its own run's way to answer.
+        style: The style.
+        policy: What to do about losses and errors.
+        concurrency: Calls in flight.
+        stop_on_error: Raise the first exception at once, so that no further call is made.
+    """
+    collector = _Collector(values, stop_on_error=stop_on_error)
+    for placed in stream(_jobs(values, answers, style, policy), concurrency=concurrency):
+        collector.add(placed)
+    return collector.outputs()
+
+
+async def arestyle_all(
+    values: Sequence[RestyleIO],
+    answers: Sequence[AsyncAnswerFunction],
+    style: Style,
+    policy: Policy,
+    *,
+    concurrency: int,
+    stop_on_error: bool,
+) -> list[RestyleIO | Exception]:
+    """As `restyle_all`, for tasks."""
+
+    async def jobs() -> AsyncGenerator[tuple[_PlacedFlow, AsyncAnswerFunction], None]:
+        for job in _jobs(values, answers, style, policy):
+            yield job
+
+    collector = _Collector(values, stop_on_error=stop_on_error)
+    async with aclosing(astream(jobs(), concurrency=concurrency)) as results:
+        async for placed in results:
+            collector.add(placed)
+    return collector.outputs()
+
+
+def raised(output: RestyleIO | Exception) -> RestyleIO:
+    """The output, unless it is an exception."""
+    if isinstance(output, Exception):
+        raise output
+    return output
+
+
+def _jobs(
     values: Sequence[RestyleIO], answers: Sequence[A], style: Style, policy: Policy
-) -> Iterator[tuple[PlacedFlow, A]]:
+) -> Iterator[tuple[_PlacedFlow, A]]:
     """The flows of all blocks of all values, each with its place and its own run's way to answer."""
     for index, (value, answer) in enumerate(zip(values, answers, strict=True)):
         try:
@@ -36,28 +91,15 @@ def placed_jobs(
                 yield _placed((index, position), rewrite_block(block, style, policy)), answer
 
 
-async def aplaced_jobs(
-    values: Sequence[RestyleIO], answers: Sequence[A], style: Style, policy: Policy
-) -> AsyncGenerator[tuple[PlacedFlow, A], None]:
-    """As `placed_jobs`, for the asynchronous driver."""
-    for job in placed_jobs(values, answers, style, policy):
-        yield job
-
-
-class Collector:
-    """Puts results back together, input by input.
-
-    Args:
-        values: The inputs.
-        stop_on_error: Raise the first exception at once, so that no further call is made.
-    """
+class _Collector:
+    """Puts results back together, input by input."""
 
     def __init__(self, values: Sequence[RestyleIO], *, stop_on_error: bool) -> None:
         self._values, self._stop_on_error = values, stop_on_error
         self._blocks: list[dict[int, list[Rewritten]]] = [{} for _ in values]
         self._errors: dict[int, Exception] = {}
 
-    def add(self, placed: Placed) -> None:
+    def add(self, placed: _Placed) -> None:
         """Take one result; those of a text come in its order."""
         (index, position), result = placed
         if isinstance(result, Rewritten):
@@ -78,7 +120,7 @@ class Collector:
         return rebuild(value, rewrites)
 
 
-def _placed(place: Place, flow: Flow) -> PlacedFlow:
+def _placed(place: _Place, flow: Flow) -> _PlacedFlow:
     try:
         return place, (yield from flow)
     except Exception as error:  # noqa: BLE001 - it belongs to one input: the collector decides what becomes of it

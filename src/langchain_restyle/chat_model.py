@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from restyle.answering import phrase_model
 from restyle.messages import Role
@@ -33,8 +33,8 @@ class EmbeddedChatModel(BaseChatModel):
         StyleNotFoundError, CardError, ModelFileError: On the first call, where the style cannot be used.
     """
 
-    style: str | Path
-    """The style's name, or the path of its card."""
+    style: str | Path | InstanceOf[Style]
+    """The style's name, the path of its card, or the card."""
 
     role: Role = "restyle"
     """Which of its two models: ``restyle`` or ``destyle``."""
@@ -45,7 +45,7 @@ class EmbeddedChatModel(BaseChatModel):
     @property
     def model_name(self) -> str:
         """``NAME:ROLE``, as `restyle serve` calls the same model."""
-        return f"{self.style}:{self.role}"
+        return f"{self._card().name}:{self.role}"
 
     @property
     def _llm_type(self) -> str:
@@ -58,7 +58,6 @@ class EmbeddedChatModel(BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "restyle"
-        params["ls_model_name"] = self.model_name
         return params
 
     def _generate(
@@ -68,8 +67,7 @@ class EmbeddedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        source = _last_human_text(messages)
-        text = _cut_at(self._rewrite(source), stop)
+        source, text = self._rewrite(messages, stop, kwargs)
         message = AIMessage(
             content=text,
             response_metadata={"model_name": self.model_name, "finish_reason": "stop"},
@@ -84,8 +82,7 @@ class EmbeddedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        source = _last_human_text(messages)
-        text = _cut_at(self._rewrite(source), stop)
+        source, text = self._rewrite(messages, stop, kwargs)
         for piece in _by_sentence(text):
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
             if run_manager is not None:
@@ -100,9 +97,16 @@ class EmbeddedChatModel(BaseChatModel):
             )
         )
 
-    def _rewrite(self, text: str) -> str:
-        path = Style.load(self.style).model_path(self.role)
-        return phrase_model(path).rewrite(text, strength=self.strength)
+    def _rewrite(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> tuple[str, str]:
+        """The text and what becomes of it."""
+        if options.get("model", self.model_name) != self.model_name:
+            raise ValueError(f"model is {options['model']!r}, but this is {self.model_name!r}: make another for that")
+        source = _last_human_text(messages)
+        model = phrase_model(self._card().model_path(self.role))
+        return source, _cut_at(model.rewrite(source, strength=self.strength), stop)
+
+    def _card(self) -> Style:
+        return self.style if isinstance(self.style, Style) else Style.load(self.style)
 
 
 def _last_human_text(messages: list[BaseMessage]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -11,9 +9,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
 from langchain_restyle.chat_model import EmbeddedChatModel
-from restyle.answering import client_options
+from langchain_restyle.endpoints import endpoint
 from restyle.drivers import AnswerFunction, AsyncAnswerFunction
-from restyle.errors import CardError, MissingExtraError
+from restyle.errors import CardError
 from restyle.messages import Answer, Ask, Role
 from restyle.style import Style
 
@@ -32,32 +30,25 @@ def chat_model(style: Style, role: Role, spec: ModelSpec = None) -> Runnable[Any
             (``openai:NAME``: at OpenAI's); None: the stage's own.
 
     Raises:
-        CardError: The style has no such stage, or its provider is unknown.
+        CardError: The style has no such stage, its provider is unknown, or it has no endpoint for the name.
+        ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set.
         MissingExtraError: The endpoint needs ``langchain-openai``.
     """
     if isinstance(spec, Runnable):
         return spec
     stage = style.stage(role)
     if spec is None and stage.provider == "embedded":
-        return EmbeddedChatModel(style=style.model_path(role).parent, role=role)
-    if spec is None and stage.provider != "openai":
+        return EmbeddedChatModel(style=style, role=role)
+    if spec is not None and spec.startswith("openai:"):
+        return endpoint(spec.removeprefix("openai:"), None, stage.request)
+    if stage.provider == "embedded":
+        raise CardError(
+            f"style {style.name!r} is embedded and has no endpoint where a model {spec!r} could be: "
+            f"write 'openai:{spec}' for OpenAI's, or give a chat model"
+        )
+    if stage.provider != "openai":
         raise CardError(f"provider {stage.provider!r} of {style.name!r} is unknown: use 'openai' or 'embedded'")
-    base_url = None if spec is not None and spec.startswith("openai:") else stage.base_url
-    name = stage.model if spec is None else spec.removeprefix("openai:")
-    return _endpoint(name, base_url, json.dumps(stage.request, sort_keys=True))
-
-
-@lru_cache(maxsize=64)
-def _endpoint(model: str, base_url: str | None, request: str) -> Runnable[Any, Any]:
-    """One client per endpoint and model, however many `Restyle` objects there are."""
-    try:
-        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - a second that only endpoints pay
-    except ImportError as error:
-        raise MissingExtraError("langchain-openai", "langchain", f"the model {model!r} behind an endpoint") from error
-    # Its request options go into the body as the card has them; the Responses API would rewrite the system role.
-    return ChatOpenAI(
-        model=model, use_responses_api=False, extra_body=json.loads(request) or None, **client_options(base_url)
-    )
+    return endpoint(spec or stage.model, stage.base_url, stage.request)
 
 
 def answer_with(models: dict[Role, Runnable[Any, Any]], config: RunnableConfig) -> AnswerFunction:
@@ -95,4 +86,5 @@ def _parse(output: Any) -> Answer:
         raise TypeError(f"a style's model must answer with a message or a string, not {type(output).__name__}")
     metadata = output.response_metadata
     reasoning = output.additional_kwargs.get("reasoning_content") or ""
-    return Answer(str(output.text), metadata.get("finish_reason") or metadata.get("stop_reason"), str(reasoning))
+    text = str(output.text) or output.additional_kwargs.get("refusal") or ""
+    return Answer(text, metadata.get("finish_reason") or metadata.get("stop_reason"), str(reasoning))

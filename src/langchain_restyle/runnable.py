@@ -5,23 +5,35 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from functools import partial
-from itertools import chain
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict, Field, InstanceOf, PrivateAttr
 
-from langchain_restyle.batches import Collector, aplaced_jobs, placed_jobs
+from langchain_restyle.batches import arestyle_all, raised, restyle_all
 from langchain_restyle.models import ModelSpec, aanswer_with, answer_with, chat_model
-from langchain_restyle.shapes import Envelope, RestyleIO, envelope_for
-from restyle.drivers import astream, stream
+from langchain_restyle.shapes import RestyleIO
+from langchain_restyle.streams import arestyle_stream, restyle_stream
 from restyle.flows import OnError, OnLoss, Policy
 from restyle.messages import Role
-from restyle.rewriting import Rewrite, ajobs, jobs
 from restyle.style import Style, check_name
 
-__all__ = ["Restyle"]
+__all__ = ["Restyle", "RestyleOptions"]
+
+
+class RestyleOptions(TypedDict, total=False):
+    """The keyword arguments of `Restyle`, whose fields say what they mean."""
+
+    parameters: dict[str, str]
+    style_model: ModelSpec
+    destyle_model: ModelSpec
+    destyle: bool
+    attempts: int
+    on_loss: OnLoss
+    on_error: OnError
+    max_concurrency: int
+    name: str | None
 
 
 class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
@@ -39,7 +51,7 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         LossError: While running, where facts did not survive and ``on_loss="raise"``.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")  # a misspelt option must not pass unseen
 
     style: str | InstanceOf[Style]
     """The name of a style under ``RESTYLE_HOME``, or a card."""
@@ -70,11 +82,13 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
 
     _card: Style = PrivateAttr()
 
-    def __init__(self, **fields: Any) -> None:
-        super().__init__(**fields)
+    def __init__(self, style: str | Style, **options: Unpack[RestyleOptions]) -> None:
+        super().__init__(style=style, **options)
         # Not in a validator: pydantic would wrap what the card raises, and users could not catch it by its name.
         self._card = Style.load(check_name(self.style)) if isinstance(self.style, str) else self.style
         self._card.check_parameters(self.parameters, destyle=self.destyle)
+        if self.destyle and self.destyle_model is not None:
+            self._card.stage("destyle")  # without its prompt the model could not be asked
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -128,8 +142,9 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         async def once() -> AsyncIterator[RestyleIO]:
             yield input
 
-        async for chunk in self.atransform(once(), config, **kwargs):
-            yield chunk
+        async with aclosing(self.atransform(once(), config, **kwargs)) as chunks:  # type: ignore[type-var]  # as below
+            async for chunk in chunks:
+                yield chunk
 
     def transform(
         self,
@@ -176,13 +191,13 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
 
     def _invoke(self, value: RestyleIO, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> RestyleIO:
         (output,) = self._batch([value], [run_manager], [config], stop_on_error=True)
-        return _raised(output)
+        return raised(output)
 
     async def _ainvoke(
         self, value: RestyleIO, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> RestyleIO:
         (output,) = await self._abatch([value], [run_manager], [config], stop_on_error=True)
-        return _raised(output)
+        return raised(output)
 
     def _batch(
         self,
@@ -192,13 +207,9 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         *,
         stop_on_error: bool,
     ) -> list[RestyleIO | Exception]:
-        models = self._models()
+        models, limit = self._models(), self._concurrency(config[0])
         answers = [answer_with(models, each) for each in config]
-        collector = Collector(values, stop_on_error=stop_on_error)
-        work = placed_jobs(values, answers, self._card, self._policy())
-        for result in stream(work, concurrency=self._concurrency(config[0])):
-            collector.add(result)
-        return collector.outputs()
+        return restyle_all(values, answers, self._card, self._policy(), concurrency=limit, stop_on_error=stop_on_error)
 
     async def _abatch(
         self,
@@ -208,32 +219,17 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         *,
         stop_on_error: bool,
     ) -> list[RestyleIO | Exception]:
-        models = self._models()
+        models, limit = self._models(), self._concurrency(config[0])
         answers = [aanswer_with(models, each) for each in config]
-        collector = Collector(values, stop_on_error=stop_on_error)
-        work = aplaced_jobs(values, answers, self._card, self._policy())
-        async with aclosing(astream(work, concurrency=self._concurrency(config[0]))) as results:
-            async for result in results:
-                collector.add(result)
-        return collector.outputs()
+        return await arestyle_all(
+            values, answers, self._card, self._policy(), concurrency=limit, stop_on_error=stop_on_error
+        )
 
     def _transform(
         self, chunks: Iterator[RestyleIO], run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Iterator[RestyleIO]:
-        for first in chunks:
-            envelope = envelope_for(first)
-            if envelope is None:
-                yield self._invoke(first, run_manager, config)
-                continue
-            texts = (envelope.take(chunk) for chunk in chain([first], chunks))
-            work = jobs(texts, self._card, self._policy(), answer_with(self._models(), config))
-            done = []
-            for result in stream(work, concurrency=self._concurrency(config)):
-                done.append(result)
-                if result.text:
-                    yield envelope.wrap(result.text)
-            if (last := envelope.last(Rewrite(tuple(done)))) is not None:
-                yield last
+        answer, limit = answer_with(self._models(), config), self._concurrency(config)
+        return restyle_stream(chunks, answer, self._card, self._policy(), concurrency=limit)
 
     async def _atransform(
         self,
@@ -241,30 +237,8 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> AsyncGenerator[RestyleIO, None]:
-        async for first in chunks:
-            envelope = envelope_for(first)
-            if envelope is None:
-                yield await self._ainvoke(first, run_manager, config)
-                continue
-            texts = _take(envelope, first, chunks)
-            work = ajobs(texts, self._card, self._policy(), aanswer_with(self._models(), config))
-            done = []
-            async with aclosing(astream(work, concurrency=self._concurrency(config))) as results:
-                async for result in results:
-                    done.append(result)
-                    if result.text:
-                        yield envelope.wrap(result.text)
-            if (last := envelope.last(Rewrite(tuple(done)))) is not None:
-                yield last
-
-
-async def _take(envelope: Envelope, first: RestyleIO, chunks: AsyncIterator[RestyleIO]) -> AsyncIterator[str]:
-    yield envelope.take(first)
-    async for chunk in chunks:
-        yield envelope.take(chunk)
-
-
-def _raised(output: RestyleIO | Exception) -> RestyleIO:
-    if isinstance(output, Exception):
-        raise output
-    return output
+        answer, limit = aanswer_with(self._models(), config), self._concurrency(config)
+        results = arestyle_stream(chunks, answer, self._card, self._policy(), concurrency=limit)
+        async with aclosing(results):
+            async for result in results:
+                yield result

@@ -13,6 +13,10 @@ __all__ = ["Envelope", "RestyleIO", "envelope_for", "rebuild", "texts_of"]
 
 RestyleIO = str | AIMessage
 
+_Item = str | dict[str, Any]
+# Providers leave calls in the content that LangChain does not list under `tool_calls`.
+_CALLS = frozenset({"tool_call", "tool_call_chunk", "tool_use", "server_tool_call", "function_call"})
+
 
 def texts_of(value: RestyleIO) -> list[str]:
     """The texts to rewrite, in order; none in a message that calls tools.
@@ -49,6 +53,9 @@ def rebuild(value: RestyleIO, rewrites: Sequence[Rewrite]) -> RestyleIO:
 class Envelope(Protocol):
     """Takes the text out of a stream's chunks and wraps what comes of it."""
 
+    calls_tools: bool
+    """Whether the message has turned out to call tools: text not yet under way then passes untouched."""
+
     def take(self, chunk: Any) -> str:
         """The text of a chunk."""
 
@@ -60,35 +67,56 @@ class Envelope(Protocol):
 
 
 class _StringEnvelope:
+    calls_tools = False
+
     def take(self, chunk: str) -> str:
         return chunk
 
     def wrap(self, text: str) -> str:
         return text
 
-    def last(self, rewrite: Rewrite) -> None:
-        del rewrite  # a string has no metadata
+    def last(self, rewrite: Rewrite) -> str | None:
+        return None if rewrite.text else ""  # an empty answer is an answer: what stands downstream waits for one
 
 
 class _MessageEnvelope:
     """Upstream's metadata and usage leave once, on the last chunk: merging would repeat strings and add counts."""
 
     def __init__(self) -> None:
+        self.calls_tools = False
         self._rest: AIMessageChunk | None = None
+        self._others: list[_Item] = []  # what is no text and has not left yet
+        self._item: dict[str, Any] | None = None  # what a text item looks like; None while content is no list
 
     def take(self, chunk: AIMessageChunk) -> str:
         rest = chunk.model_copy(update={"content": ""})
         self._rest = rest if self._rest is None else self._rest + rest
-        return str(chunk.text)
+        self.calls_tools = self.calls_tools or bool(chunk.tool_call_chunks) or _calls_tools(chunk)
+        if isinstance(chunk.content, str):
+            return chunk.content
+        self._item = self._item or {"type": "text"}
+        for item in chunk.content:
+            if not _text(item):
+                self._others.append(item)
+            elif isinstance(item, dict) and "index" in item:
+                self._item.setdefault("index", item["index"])  # chunks merge where it is the same
+        return "".join(map(_text, chunk.content))
 
     def wrap(self, text: str) -> AIMessageChunk:
-        return AIMessageChunk(content=text, id=self._rest.id if self._rest else None)
+        return AIMessageChunk(content=self._content(text), id=self._rest.id if self._rest else None)
 
     def last(self, rewrite: Rewrite) -> AIMessageChunk | None:
         if self._rest is None:
             return None
-        metadata = {**self._rest.response_metadata, "restyle": rewrite.report()}
-        return self._rest.model_copy(update={"response_metadata": metadata})
+        report = {} if self.calls_tools else {"restyle": rewrite.report()}
+        metadata = {**self._rest.response_metadata, **report}
+        return self._rest.model_copy(update={"content": self._content(""), "response_metadata": metadata})
+
+    def _content(self, text: str) -> str | list[Any]:
+        others, self._others = self._others, []
+        if self._item is None:
+            return text
+        return [*others, *([{**self._item, "text": text}] if text else [])]
 
 
 def envelope_for(chunk: RestyleIO) -> Envelope | None:
@@ -101,14 +129,16 @@ def envelope_for(chunk: RestyleIO) -> Envelope | None:
 
 
 def _calls_tools(message: AIMessage) -> bool:
-    return bool(message.tool_calls or message.invalid_tool_calls)
+    if message.tool_calls or message.invalid_tool_calls:
+        return True
+    return any(isinstance(item, dict) and item.get("type") in _CALLS for item in message.content)
 
 
-def _text(item: str | dict[str, Any]) -> str:
+def _text(item: _Item) -> str:
     if isinstance(item, str):
         return item
     return str(item.get("text", "")) if item.get("type") == "text" else ""
 
 
-def _with_text(item: str | dict[str, Any], text: str) -> str | dict[str, Any]:
+def _with_text(item: _Item, text: str) -> _Item:
     return text if isinstance(item, str) else {**item, "text": text}

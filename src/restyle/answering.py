@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from restyle.drivers import AnswerFunction, AsyncAnswerFunction
 from restyle.errors import CardError, ModelError, ModelFileError
 from restyle.messages import Answer, Ask, Role
-from restyle.style import Stage, Style
+from restyle.style import Stage, Style, is_endpoint
 
 if TYPE_CHECKING:
     from openai import OpenAIError
@@ -44,34 +46,37 @@ def parse(completion: ChatCompletion) -> Answer:
         return Answer("")
     choice = completion.choices[0]
     reasoning = getattr(choice.message, "reasoning_content", None) or ""
-    return Answer(choice.message.content or choice.message.refusal or "", choice.finish_reason, str(reasoning))
+    text = choice.message.content or choice.message.refusal or ""
+    return Answer(_encodable(text), choice.finish_reason, _encodable(str(reasoning)))
 
 
 def client_options(base_url: str | None) -> dict[str, Any]:
     """The arguments of an ``openai`` client for an endpoint; None means OpenAI's own.
 
     Raises:
-        ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set.
+        ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set, or ``base_url`` is no endpoint.
     """
     if base_url is None:
         if not os.environ.get("OPENAI_API_KEY"):
             raise ModelError("no OPENAI_API_KEY in the environment: set it, or give the base_url of another endpoint")
         return {"timeout": TIMEOUT}
+    if not is_endpoint(base_url):  # not shown: it may hold a password
+        raise ModelError("the base_url must be http(s)://host[:port]/path: no user name, password or query")
     # Endpoints that need no key still want the header's syntax to be right.
     return {"base_url": base_url, "api_key": os.environ.get(KEY_VARIABLE) or "none", "timeout": TIMEOUT}
 
 
 def model_error(error: OpenAIError, model: str, base_url: str | None) -> ModelError:
-    """The same failure in restyle's words; what the host says of a refused key is left out, for it may quote it."""
+    """The same failure in restyle's words, without the key: hosts quote it."""
     status = getattr(error, "status_code", None)
+    variable = KEY_VARIABLE if base_url else "OPENAI_API_KEY"
     where = f"model {model!r} at {base_url or 'OpenAI'}"
     if status in {401, 403}:
-        name = KEY_VARIABLE if base_url else "OPENAI_API_KEY"
-        return ModelError(f"{where} refused the key (HTTP {status}): check {name}")
+        return ModelError(f"{where} refused the key (HTTP {status}): check {variable}")
     if status == 404:  # noqa: PLR2004 - an HTTP status is its own name
         return ModelError(f"{where} is not there (HTTP 404): compare the name with GET {base_url or ''}/models")
     if status is not None:
-        return ModelError(f"{where} failed with HTTP {status}: {_first_line(error)}")
+        return ModelError(f"{where} failed with HTTP {status}: {_first_line(error, variable)}")
     return ModelError(f"{where} did not answer ({type(error).__name__}): is the server running?")
 
 
@@ -95,15 +100,47 @@ def phrase_model(path: Path) -> PhraseModel:
     return _load_phrase_model(path, status.st_mtime_ns, status.st_size)
 
 
+class _Shared:
+    """Resources that are closed when the last with-block around them ends, in whichever thread that is."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self._lock = Lock()
+        self._users = 0
+
+    def __enter__(self) -> Self:
+        with self._lock:
+            self._users += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        if last:
+            self.stack.close()
+
+
 @contextmanager
 def answering(style: Style, *, destyle: bool = True) -> Iterator[AnswerFunction]:
-    """A function that answers the asks of ``style``; clients are opened here and closed at the end."""
-    with ExitStack() as stack:
+    """A function that answers the asks of ``style``; clients are opened here and closed at the end.
+
+    A call that is still under way in a thread by then ends as it would; the last one closes the clients.
+    """
+    with _Shared() as shared:
+        stack = shared.stack
         functions: dict[Role, AnswerFunction] = {}
         for role in _roles(style, destyle=destyle):
             stage = style.stage(role)
             functions[role] = _embedded(style, role) if stage.provider == "embedded" else _remote(stage, stack)
-        yield lambda ask: functions[ask.role](ask)
+
+        def answer(ask: Ask) -> Answer:
+            with shared:
+                return functions[ask.role](ask)
+
+        yield answer
 
 
 @asynccontextmanager
@@ -179,5 +216,13 @@ def _check_provider(stage: Stage) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
+def _first_line(error: Exception, variable: str) -> str:
+    text = str(error)
+    if key := os.environ.get(variable):
+        text = text.replace(key, f"${variable}")
+    return (text.splitlines() or [""])[0][:200]
+
+
+def _encodable(text: str) -> str:
+    """JSON can hold half of a surrogate pair, which no file, ledger or further request takes."""
+    return text.encode(errors="replace").decode()

@@ -60,14 +60,14 @@ def stream(jobs: Iterable[tuple[AnyFlow[R], AnswerFunction]], *, concurrency: in
     """Answer many flows in worker threads, each in a copy of the caller's context, and yield results in order.
 
     The consumer's thread pulls ``jobs``: a source that is still streaming is read between two results, and no other
-    thread touches it. A flow's exception is raised at its place, after the results before it.
+    thread touches it. An exception, a flow's or the source's, is raised at its place, after the results before it.
     """
     waiting: deque[Future[R]] = deque()
     stopped = Event()
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="restyle")
     finished = False
     try:
-        for flow, answer in jobs:
+        for flow, answer in _to_its_end(jobs):
             waiting.append(pool.submit(copy_context().run, run, flow, _until(stopped, answer)))
             while waiting and (waiting[0].done() or len(waiting) >= 2 * concurrency):
                 yield waiting.popleft().result()
@@ -83,6 +83,8 @@ async def astream(
     jobs: AsyncGenerator[tuple[AnyFlow[R], AsyncAnswerFunction], None], *, concurrency: int = 32
 ) -> AsyncGenerator[R, None]:
     """As `stream`, with tasks: one pump reads ``jobs`` ahead of the consumer, at most ``concurrency`` flows run."""
+    if concurrency < 1:  # a gate without places would wait for ever
+        raise ValueError(f"concurrency is {concurrency}: at least one request must be in flight")
     results: asyncio.Queue[asyncio.Task[R] | None] = asyncio.Queue(maxsize=2 * concurrency)
     gate = asyncio.Semaphore(concurrency)
     tasks: set[asyncio.Task[R]] = set()
@@ -106,7 +108,8 @@ async def astream(
     pumping = asyncio.create_task(pump())
     try:
         while (task := await results.get()) is not None:
-            result = await task
+            # Shielded: cancelling this task alone would free its place at the gate, and start one more call.
+            result = await asyncio.shield(task)
             tasks.discard(task)  # only now: a task that failed unseen must stay for the gather below to hear of it
             yield result
         await pumping
@@ -116,6 +119,25 @@ async def astream(
         for each in left:
             each.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+
+
+def _to_its_end(
+    jobs: Iterable[tuple[AnyFlow[R], AnswerFunction]],
+) -> Generator[tuple[AnyFlow[R], AnswerFunction], None, None]:
+    """The jobs, and where their source raises, a flow that raises the same."""
+    try:
+        yield from jobs
+    except Exception as error:  # noqa: BLE001 - whatever it is, the consumer gets it, but in order
+        yield _raising(error), _nobody
+
+
+def _raising(error: Exception) -> AnyFlow[R]:
+    yield from ()  # it asks nothing
+    raise error
+
+
+def _nobody(ask: Ask) -> Answer:
+    raise AssertionError(ask)
 
 
 def _until(stopped: Event, answer: AnswerFunction) -> AnswerFunction:

@@ -108,3 +108,8 @@ class MissingExtraError(RestyleError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs the package {package!r}: pip install 'restyle[{extra}]'", name=package)
+        self._given = (package, extra, purpose)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        # Exceptions are rebuilt from their message where they cross a process border; this one has other arguments.
+        return type(self), self._given

@@ -21,7 +21,8 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _PREAMBLE = re.compile(
-    r"\A\W*(?:(?:sure|certainly|of course|okay|absolutely)\b[^\n:]{0,80}[:!]|here(?:['’]s| is| are)\b[^\n:]{0,80}"
+    r"\A\W*(?:(?:sure|certainly|of course|okay|absolutely)(?:[!:]|[,.][^\n:]{0,80}[:!]"
+    r"|\s(?:here|thing|i (?:can|will)|i['’](?:ll|d))\b[^\n:]{0,80}[:!])|here(?:['’]s| is| are)\b[^\n:]{0,80}"
     r"\b(?:text|version|rewrit\w+|rewrot\w*|passage|paragraph|rephras\w+)\b[^\n:]{0,60}:"
     r"|(?:the )?rewritten (?:text|version)\b)",
     re.IGNORECASE,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from urllib.parse import urlsplit
 
 from restyle.errors import CardError, ParameterError, StyleNameError, StyleNotFoundError
@@ -20,7 +21,7 @@ from restyle.prompts import NO_PARAMETERS, Prompt
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["CARD_NAME", "SCHEMA", "Stage", "Style", "check_name", "styles_directory"]
+__all__ = ["CARD_NAME", "SCHEMA", "Stage", "Style", "check_name", "is_endpoint", "styles_directory"]
 
 SCHEMA = 1
 CARD_NAME = "style.json"
@@ -57,6 +58,8 @@ class Stage:
     request: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # a misspelt field must not pass for none
+
     def __post_init__(self) -> None:
         digest = Prompt(self.prompt).digest
         if self.digest and self.digest != digest:
@@ -68,10 +71,12 @@ class Stage:
         if not self.model:
             raise CardError("a stage has no model: name the one that was trained")
         if self.provider == "embedded" and not _FILE.fullmatch(self.model):
-            raise CardError(f"the embedded model {self.model!r} is not the name of a file beside the card")
-        if self.base_url is not None and not _is_endpoint(self.base_url):
             raise CardError(
-                f"the base_url of {self.model!r} must be http(s)://host[:port]/path, without user name or password"
+                f"the embedded model {self.model!r} is not a file's name: keep it beside the card, name it alone"
+            )
+        if self.base_url is not None and not is_endpoint(self.base_url):
+            raise CardError(
+                f"the base_url of {self.model!r} must be http(s)://host[:port]/path: no user name, password or query"
             )
         if secret := next((key for key in self.request if _SECRET.search(key)), None):
             raise CardError(
@@ -120,11 +125,9 @@ class Style:
             )
         wanted = {name for stage in self._stages() for name in Prompt(stage.prompt).parameters}
         if unlisted := sorted(wanted - self.parameters.keys()):
-            raise CardError(
-                f"the prompts of {self.name!r} use ${unlisted[0]}, but its parameters list no values for it"
-            )
+            raise CardError(f"the prompts of {self.name!r} use ${unlisted[0]}: list its trained values as parameters")
         if unused := sorted(self.parameters.keys() - wanted):
-            raise CardError(f"style {self.name!r} lists values for {unused[0]!r}, which no prompt uses")
+            raise CardError(f"style {self.name!r} lists values for {unused[0]!r}, which no prompt uses: remove them")
 
     def stage(self, role: Role) -> Stage:
         """The stage that plays ``role``.
@@ -209,8 +212,9 @@ class Style:
                 )
             return _read_card(path, name_or_path)
         path = Path(name_or_path)
-        path = path / CARD_NAME if path.is_dir() else path
-        if path.is_file():
+        # Unlike pathlib's, these take any text: one too long for a path is no path.
+        path = path / CARD_NAME if os.path.isdir(path) else path  # noqa: PTH112 - see above
+        if os.path.isfile(path):  # noqa: PTH113 - see above
             return _read_card(path)
         if isinstance(name_or_path, Path):
             raise StyleNotFoundError(f"no style card at {path}: give the path of a {CARD_NAME} or of its folder")
@@ -247,9 +251,15 @@ def _rule(name: str) -> str:
     return f"{name!r} is not a style's name: use 1-64 characters of a-z 0-9 . _ - beginning with a letter or digit"
 
 
-def _is_endpoint(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None
+def is_endpoint(url: str) -> bool:
+    """Whether that is ``http(s)://host[:port]/path`` and nothing more, so that it can be written down and shown."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    more = parts.username is not None or parts.query or parts.fragment
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not more
 
 
 @cache
@@ -264,10 +274,12 @@ def _read_card(path: Path, name: str | None = None) -> Style:
 
     try:
         raw = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CardError(f"{path}: not JSON ({error}): restore the card, or train the style again") from error
     if not isinstance(raw, dict):
-        raise CardError(f"{path}: a card is a JSON object, this is a {type(raw).__name__}")
+        raise CardError(
+            f"{path}: a card is a JSON object, this is a {type(raw).__name__}: restore it, or train the style again"
+        )
     if unknown := sorted(raw.keys() - {each.name for each in fields(Style)} | raw.keys() & {"directory"}):
         raise CardError(
             f"{path}: unknown field {unknown[0]!r}: remove it, or upgrade restyle if a newer one wrote the card"
@@ -277,7 +289,9 @@ def _read_card(path: Path, name: str | None = None) -> Style:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "card"
-        raise CardError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from error
+        # Our own words say what to do; pydantic's do not.
+        says = first["ctx"]["error"] if first["type"] == "value_error" else f"{first['msg']}: mend it, or train again"
+        raise CardError(f"{path}: {place}: {says}") from error
     if name is not None and style.name != name:
         raise CardError(f"{path}: the card names itself {style.name!r}: rename its folder, or mend its name")
     object.__setattr__(style, "directory", path.parent)

@@ -187,7 +187,7 @@ def test_an_unknown_job_is_not_found(client):
             request("ftjob-none")
 
 
-def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(client, held_training):
+def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(client, held_training, tmp_path):
     file = upload(client, TRAINING)
     first, second, third = (client.fine_tuning.jobs.create(model=BASE, training_file=file) for _ in range(3))
     wait(client, first, until=("running",))
@@ -204,6 +204,7 @@ def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(client, held_traini
     assert [model.id for model in client.models.list() if model.id.startswith("ft:")] == [
         client.fine_tuning.jobs.retrieve(third.id).fine_tuned_model
     ]
+    assert [path.name for path in (tmp_path / "state" / "models").iterdir()] == [f"{third.id}.json.gz"]
     with pytest.raises(openai.BadRequestError, match="Job has already completed"):
         client.fine_tuning.jobs.cancel(third.id)
 

@@ -5,7 +5,7 @@ import time
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from restyle.serving.completions import pieces
@@ -176,6 +176,7 @@ def test_pieces_add_up_to_the_text(text):
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(st.characters(exclude_categories=[]), max_size=60))
+@example("half a pair \ud83d of surrogates")
 def test_any_text_comes_back_as_it_went_even_lone_surrogates(sandbox, text):
     _, whole = chat(sandbox, model="echo", messages=[{"role": "user", "content": text}])
     assert whole["choices"][0]["message"]["content"] == text

@@ -14,6 +14,6 @@ def main() -> None:
 
     try:
         app()
-    except (RestyleError, ValueError) as error:
-        sys.stderr.write(f"error: {error}\n")
+    except (RestyleError, ValueError, OSError) as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         sys.exit(1)

@@ -50,8 +50,9 @@ def demo(home: Home = None) -> None:
     console.rule("what this was")
     console.print(
         f"{EMBEDDED_NOTE}. This author is unusually regular, and so are the scores. For a real one: 'restyle pairs' on "
-        "your author's texts with a strong teacher, fine-tune any open model on DIR/restyle and DIR/destyle (TRL and OpenAI "
-        "formats), serve it behind an OpenAI-compatible endpoint, and name it in the card: the chain stays as it is.",
+        "your author's texts with a strong teacher, fine-tune any open model on DIR/restyle and DIR/destyle (TRL and "
+        "OpenAI formats), serve it behind an OpenAI-compatible endpoint, and name it in the card: the chain stays as "
+        "it is.",
         soft_wrap=True,
     )
 

@@ -20,5 +20,6 @@ EMBEDDED_NOTE = (
     "embedded models are small statistical phrase models: they change words and phrases, not sentences or voice"
 )
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# No markup: paths and texts may hold square brackets.
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False)

@@ -34,8 +34,9 @@ def pairs(
 ) -> None:
     """Cut texts into blocks, have a teacher rewrite them neutrally, filter, and write training files.
 
+    \b
     Example: restyle pairs letters --style author --teacher recorded.jsonl --out pairs
-    """
+    """  # noqa: D301 - click's sign not to break the lines of a paragraph: examples are meant to be copied
     with progress_bar() as bar:
         task = bar.add_task("neutral texts", total=None)
         made = build_pairs(
@@ -59,9 +60,9 @@ def pairs(
 
 
 def progress_bar() -> Progress:
-    """A bar on standard error that goes away when it is done."""
+    """A bar on standard error that goes away when it is done; none where that is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=errors, transient=True)
+    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def counts(made: PairSet) -> Table:

@@ -20,7 +20,7 @@ class Document:
 
     Attributes:
         id: Where it came from, the same on every machine: splits and provenance go by it.
-        text: Normalised once, here: NFC, line feeds only, no byte order mark.
+        text: What `read_documents` returns is normalised, once: NFC, line feeds only, no byte order mark.
     """
 
     id: str
@@ -28,7 +28,7 @@ class Document:
 
 
 def read_documents(sources: str | Path | Document | Iterable[str | Path | Document]) -> list[Document]:
-    """Read files and folders (searched for ``.txt`` and ``.md``, in name order); documents pass through.
+    """Read files and folders (searched for ``.txt`` and ``.md``, in name order); documents may stand among them.
 
     Raises:
         DocumentNotFoundError: A path does not exist, or a folder holds no text.
@@ -47,7 +47,7 @@ def read_documents(sources: str | Path | Document | Iterable[str | Path | Docume
 def _read_all(sources: Iterable[str | Path | Document]) -> Iterator[Document]:
     for source in sources:
         if isinstance(source, Document):
-            yield source
+            yield _normalised(source.id, source.text, source.id)
             continue
         path = Path(source)
         if path.is_dir():
@@ -64,18 +64,22 @@ def _read(path: Path, name: str) -> Document:
     if path.suffix.lower() not in SUFFIXES:
         raise DocumentError(f"{path}: not a kind of file that is read: convert it to {', '.join(sorted(SUFFIXES))}")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise DocumentNotFoundError(f"{path}: no such file or folder: check the path") from error
     except OSError as error:
-        raise DocumentError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DocumentError(f"{path}: cannot be read ({error.strerror}): check its kind and permissions") from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         byte = error.object[error.start]
         raise DocumentError(
             f"{path}:{line}: byte 0x{byte:02x} is not UTF-8: save the file as UTF-8 (iconv -t utf-8)"
         ) from error
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _normalised(name, text, str(path))
+
+
+def _normalised(name: str, text: str, place: str) -> Document:
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
-        raise DocumentError(f"{path}: the document is empty: remove it from the sources")
-    return Document(name, text)
+        raise DocumentError(f"{place}: the document is empty: remove it from the sources")
+    return Document(name, unicodedata.normalize("NFC", text))

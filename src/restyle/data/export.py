@@ -6,22 +6,19 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from restyle.data.filters import Drop
+from restyle.data.manifest import MANIFEST, SCHEMA, Manifest, PromptRecord, PromptRecords
 from restyle.data.rows import Row, RowFormat, write_rows
 from restyle.data.splits import SPLITS, Split, split_documents
 from restyle.files import write_atomically
 from restyle.messages import Role
-from restyle.prompts import Prompt
 from restyle.style import Stage
 
-__all__ = ["MANIFEST", "SCHEMA", "AuthorBlock", "Prompts", "export", "file_name", "sha256"]
-
-SCHEMA = 1
-MANIFEST = "manifest.json"
+__all__ = ["AuthorBlock", "Prompts", "export", "file_name", "sha256"]
 
 _FORMATS: tuple[RowFormat, ...] = ("prompt_completion", "messages")
 _ROLES: tuple[Role, ...] = ("restyle", "destyle")
@@ -77,25 +74,22 @@ def export(
     put("pairs.jsonl", (_provenance(block, splits[block.document]) for block in pairs))
     put("dropped.jsonl", (_dropped(block) for block in blocks if block.drop is not None))
     # The author's side of everything that is not held out, dropped pairs included: the language model learns from it.
-    put("author.jsonl", ({"text": block.text} for block in blocks if splits.get(block.document, "train") == "train"))
-    manifest = {
-        "schema": SCHEMA,
-        "style": style,
-        "teacher": teacher,
-        "seed": seed,
-        "prompts": {
-            "restyle": {"text": prompts.restyle, "digest": Prompt(prompts.restyle).digest},
-            "destyle": {"text": prompts.destyle, "digest": Prompt(prompts.destyle).digest},
-        },
-        "documents": {
-            document: splits.get(document, "train") for document in dict.fromkeys(b.document for b in blocks)
-        },
-        "blocks": len(blocks),
-        "pairs": {split: sum(splits[block.document] == split for block in pairs) for split in SPLITS},
-        "dropped": dict(sorted(Counter(block.drop.reason for block in blocks if block.drop).items())),
-        "files": written,
-    }
-    write_atomically(directory / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    # A duplicate of a held-out block may stand in a training document; it is held out all the same.
+    held_out = {block.text for block in blocks if splits.get(block.document, "train") != "train"}
+    put("author.jsonl", ({"text": block.text} for block in blocks if block.text not in held_out))
+    manifest = Manifest(
+        schema=SCHEMA,
+        style=style,
+        teacher=teacher,
+        seed=seed,
+        prompts=PromptRecords(PromptRecord.of(prompts.restyle), PromptRecord.of(prompts.destyle)),
+        documents={document: splits.get(document, "train") for document in dict.fromkeys(b.document for b in blocks)},
+        blocks=len(blocks),
+        pairs={split: sum(splits[block.document] == split for block in pairs) for split in SPLITS},
+        dropped=dict(sorted(Counter(block.drop.reason for block in blocks if block.drop).items())),
+        files=written,
+    )
+    write_atomically(directory / MANIFEST, json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n")
 
 
 def file_name(role: Role, split: Split, form: RowFormat = "prompt_completion") -> str:

@@ -42,16 +42,16 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=30.0)  # seconds to wait for another run's commit
         try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=30.0)  # seconds to wait for another run's commit
+            try:
+                self._open()
+            except BaseException:
+                self._connection.close()
+                raise
+        except (sqlite3.DatabaseError, OSError) as error:
             raise LedgerError(f"{path}: cannot be used as a ledger ({error}): move it away, or name another") from error
-        except LedgerError:
-            self._connection.close()
-            raise
 
     def _open(self) -> None:
         (schema,) = self._connection.execute("PRAGMA user_version").fetchone()

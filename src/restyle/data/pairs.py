@@ -13,14 +13,15 @@ from typing import Any, Required, TypedDict, TypeVar, Unpack
 
 from restyle.blocks import split_blocks
 from restyle.data.documents import Document, read_documents
-from restyle.data.export import MANIFEST, SCHEMA, AuthorBlock, Prompts, export, file_name, sha256
+from restyle.data.export import AuthorBlock, Prompts, export, file_name, sha256
 from restyle.data.filters import drop_of_answer, drop_of_block
 from restyle.data.ledger import Ledger
+from restyle.data.manifest import MANIFEST, read_manifest
 from restyle.data.rows import Row, read_rows
 from restyle.data.splits import Split
 from restyle.data.teachers import Teacher, find_teacher
 from restyle.drivers import AsyncAnswerFunction, astream
-from restyle.errors import PairsError, ParameterError, TeacherMissingError
+from restyle.errors import DocumentError, PairsError, ParameterError, TeacherMissingError
 from restyle.faults import visible_text
 from restyle.messages import Answer, Ask, Role
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT, Prompt
@@ -85,18 +86,9 @@ class PairSet:
         """Open the pair set under ``directory``.
 
         Raises:
-            PairsError: There is none, or a newer restyle wrote it.
+            PairsError: There is none, it is damaged, or another version of restyle wrote it.
         """
-        path = Path(directory) / MANIFEST
-        try:
-            manifest = json.loads(path.read_bytes())
-        except FileNotFoundError as error:
-            raise PairsError(f"{path}: no pair set here: make one with 'restyle pairs SOURCE... --out DIR'") from error
-        except ValueError as error:
-            raise PairsError(f"{path}: not JSON ({error}): make the pairs again, nothing is paid twice") from error
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            raise PairsError(f"{path}: not a manifest of schema {SCHEMA}: make the pairs again with this restyle")
-        return cls(Path(directory), manifest)
+        return cls(Path(directory), read_manifest(Path(directory)))
 
     def _check(self, name: str) -> None:
         path = self.directory / name
@@ -164,7 +156,11 @@ async def abuild_pairs(sources: Sources, **options: Unpack[PairOptions]) -> Pair
         "minimum": options.get("minimum", 40),
         "maximum": options.get("maximum", 400),
     }
-    blocks = list(_cut(read_documents(sources), **budget))
+    documents = read_documents(sources)
+    blocks = list(_cut(documents, **budget))
+    if not blocks:
+        names = ", ".join(document.id for document in documents[:3])
+        raise DocumentError(f"{names}: no prose to learn from, only headings, code and such: give the author's text")
     out = Path(options["out"])
     with Ledger(out / "ledger.db") as ledger:
         run = _Run(teacher, ledger)

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from restyle.data.jsonl import read_jsonl
 from restyle.errors import PairsError, RowError
 from restyle.files import write_atomically
-from restyle.messages import Ask
+from restyle.messages import Ask, Role
 
 __all__ = ["Row", "RowFormat", "parse_row", "read_rows", "to_json", "write_rows"]
 
 RowFormat = Literal["prompt_completion", "messages"]
 
 _ROLES = ("system", "user", "assistant")
+_ADVICE = "restore the line, or make the pairs again with 'restyle pairs'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +40,21 @@ def to_json(row: Row, form: RowFormat = "prompt_completion") -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def parse_row(line: str, direction: Literal["destyle", "restyle"]) -> Row:
-    """Read a line of either format.
+def parse_row(value: object, direction: Role) -> Row:
+    """The row that a line of either format holds.
 
     Raises:
         ValueError: What is wrong with it.
     """
-    value = json.loads(line)
     if not isinstance(value, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - the caller has one kind of complaint to pass on
+        raise ValueError(f"a row is a JSON object, this is a {type(value).__name__}")  # noqa: TRY004 - the caller has one kind of complaint to pass on
     messages = value.get("messages")
     if messages is None:
         messages = [*_as_list(value.get("prompt")), *_as_list(value.get("completion"))]
     texts = []
     for role, message in zip(_ROLES, _as_list(messages), strict=False):
         if not isinstance(message, dict) or message.get("role") != role or not isinstance(message.get("content"), str):
-            raise ValueError(f"expected a {role} message with text, found {json.dumps(message)[:80]}")
+            raise ValueError(f"expected the {role} message with its text, found {json.dumps(message)[:80]}")
         texts.append(message["content"])
     if len(texts) != len(_ROLES) or len(messages) != len(_ROLES):
         raise ValueError("expected exactly a system, a user and an assistant message")
@@ -66,26 +67,22 @@ def write_rows(path: Path, rows: Iterable[Row], form: RowFormat = "prompt_comple
     write_atomically(path, "".join(f"{to_json(row, form)}\n" for row in rows))
 
 
-def read_rows(path: Path, direction: Literal["destyle", "restyle"]) -> list[Row]:
+def read_rows(path: Path, direction: Role) -> list[Row]:
     """Read a file of rows.
 
     Raises:
         PairsError: There is no such file.
         RowError: A row does not fit; the message begins with ``path:line``.
     """
+    rows = []
     try:
-        lines = path.read_text("utf-8").split("\n")  # not splitlines: U+2028 may stand inside a JSON string
+        for place, value in read_jsonl(path, _ADVICE):
+            try:
+                rows.append(parse_row(value, direction))
+            except ValueError as error:
+                raise RowError(f"{place}: {error}: {_ADVICE}") from error
     except FileNotFoundError as error:
         raise PairsError(f"{path}: no such file: make the pairs with 'restyle pairs'") from error
-    except UnicodeDecodeError as error:
-        raise RowError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}): export the pairs again") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if line:
-            try:
-                rows.append(parse_row(line, direction))
-            except ValueError as error:
-                raise RowError(f"{path}:{number}: {error}: mend or remove the line") from error
     return rows
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from restyle.answering import client_options, model_error, parse
+from restyle.data.jsonl import read_jsonl
 from restyle.drivers import AsyncAnswerFunction
 from restyle.errors import RowError, TeacherMissingError
 from restyle.messages import Answer, Ask
@@ -176,18 +177,9 @@ def find_teacher(teacher: str | Path | Teacher | None, base_url: str | None = No
 
 def _read_recorded(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        lines = path.read_text("utf-8").split("\n")
+        for place, row in read_jsonl(path, "mend or remove the line"):
+            if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("text", "neutral")):
+                raise RowError(f'{place}: a recorded answer is {{"text": "...", "neutral": "..."}}: mend the line')
+            yield row["text"], row["neutral"]
     except FileNotFoundError as error:
         raise TeacherMissingError(f"{path}: no such file of recorded answers: check the path") from error
-    except UnicodeDecodeError as error:
-        raise RowError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}): save the file as UTF-8") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise RowError(f"{path}:{number}: not JSON ({error}): mend or remove the line") from error
-        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("text", "neutral")):
-            raise RowError(f'{path}:{number}: a recorded answer is {{"text": "...", "neutral": "..."}}: mend the line')
-        yield row["text"], row["neutral"]

@@ -1,4 +1,4 @@
-"""Which capitals mean something: names keep theirs, words at the start of a sentence lend theirs to what replaces them."""
+"""Which capitals mean something: names keep theirs, a sentence's first word lends its own to what replaces it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ if TYPE_CHECKING:
 
     from restyle.embedded.tokens import Token
 
-__all__ = ["BEGIN", "NAME", "NUMBER", "PROTECTED", "Casing", "Form", "capitalise", "plain_word"]
+__all__ = ["BEGIN", "NAME", "NUMBER", "PROTECTED", "Casing", "Form", "capitalise", "plain_word", "word_set"]
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a list written as one text."""
+    return frozenset(words.split())
+
 
 NAME, NUMBER, PROTECTED = "<name>", "<number>", "<fixed>"
+_WORDLIKE = frozenset({"word", "number"})
+_REMEMBERED = 50_000  # forms kept in memory
 _FREQUENT = 5  # a name seen in that many places is a word of its own; rarer ones share NAME
 # Words that always say a number; "one", "first", "once" and their like often do not.
-_NUMBER_WORDS = frozenset(
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion "
-    "dozen threescore fourscore third fourth fifth sixth seventh eighth ninth tenth".split()
+_NUMBER_WORDS = word_set(
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion dozen threescore "
+    "fourscore third fourth fifth sixth seventh eighth ninth tenth"
 )
 
 
@@ -55,7 +63,7 @@ def capitalise(text: str) -> str:
 
 
 def _is_capital(text: str) -> bool:
-    return next((character.isupper() for character in text if character.isalpha()), False)
+    return text[0].isupper() or (text[0] in "'’" and text[1:2].isupper())
 
 
 def _is_pronoun(text: str) -> bool:
@@ -75,6 +83,7 @@ class Casing:
         self.lower = frozenset(lower)
         self.frequent = frozenset(frequent)
         self.names = frozenset(names) | self.frequent
+        self._known: dict[tuple[str, bool], Form] = {}
 
     @classmethod
     def learn(cls, sentences: Iterable[Sequence[Token]]) -> Casing:
@@ -89,7 +98,7 @@ class Casing:
                         small[plain_word(token.text)] += 1
                     elif inside:
                         capital[plain_word(token.text)] += 1
-                inside = token.kind in {"word", "number"} or token.text == "," or (inside and token.text == ";")
+                inside = token.kind in _WORDLIKE or token.text == "," or (inside and token.text == ";")
         names = {word: count for word, count in capital.items() if count > small[word]}
         return cls(
             (word for word in small if word not in names),
@@ -102,26 +111,28 @@ class Casing:
         forms: list[Form] = []
         started = inside = False
         for token in sentence:
-            known = plain_word(token.text) in self.lower
-            forms.append(self._form(token, initial=not started or (not inside and known)))
-            started = started or token.kind in {"word", "number"}
-            inside = token.kind in {"word", "number"} or token.text in {",", ";"}
+            initial = not started or (not inside and plain_word(token.text) in self.lower)
+            form = self._known.get((token.text, initial))
+            if form is None:
+                form = self._form(token, initial=initial)
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[token.text, initial] = form
+            forms.append(form)
+            started = started or token.kind in _WORDLIKE
+            inside = token.kind in _WORDLIKE or token.text in {",", ";"}
         return forms
 
     def _form(self, token: Token, *, initial: bool) -> Form:
-        if token.kind == "number":
-            return Form(NUMBER, token.text, raised=False, is_name=False)
-        if token.kind == "fixed":
-            return Form(PROTECTED, token.text, raised=False, is_name=False)
+        text = token.text
         if token.kind != "word":
-            return Form(token.text, token.text, raised=False, is_name=False)
-        word = plain_word(token.text)
-        if _is_pronoun(token.text):
+            norm = {"number": NUMBER, "fixed": PROTECTED}.get(token.kind, text)
+            return Form(norm, text, raised=False, is_name=False)
+        word = plain_word(text)
+        if _is_pronoun(text):
             return Form(capitalise(word), word, raised=False, is_name=False)
-        if not _is_capital(token.text):
-            return Form(NUMBER if word in _NUMBER_WORDS else word, word, raised=False, is_name=False)
-        if initial and word not in self.names:
-            norm = NUMBER if word in _NUMBER_WORDS else word
-            return Form(norm, word, raised=True, is_name=False)
-        norm = capitalise(word) if word in self.frequent else NAME
-        return Form(norm, word, raised=False, is_name=True)
+        raised = _is_capital(text)
+        if raised and not (initial and word not in self.names):
+            norm = capitalise(word) if word in self.frequent else NAME
+            return Form(norm, word, raised=False, is_name=True)
+        return Form(NUMBER if word in _NUMBER_WORDS else word, word, raised=raised, is_name=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from restyle.embedded.casing import BEGIN, PROTECTED
-from restyle.embedded.phrases import LONGEST
+from restyle.embedded.spans import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder", "Segment"]
 
-_BEAM = 10
+_BEAM = 6
 
 
 class Segment(NamedTuple):
@@ -123,9 +123,10 @@ class Decoder:
     def _ways(self, text: str) -> list[tuple[tuple[str, ...], tuple[int, ...], float, int]]:
         ways = self._prepared.get(text)
         if ways is None:
+            if text not in self._table:
+                return []
             ways = self._prepared[text] = [
-                (phrase.target, self._numbers(phrase.target), phrase.score, phrase.kept)
-                for phrase in self._table.get(text, ())
+                (phrase.target, self._numbers(phrase.target), phrase.score, phrase.kept) for phrase in self._table[text]
             ]
         return ways
 

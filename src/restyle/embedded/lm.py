@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,14 +13,11 @@ __all__ = ["LanguageModel"]
 _ORDER = 4
 _START, _END = "<s>", "</s>"
 _UNKNOWN = math.log(1e-6)  # a word never seen, whatever stands before it
-_DIGITS = 3  # of the scores kept: as many as the file holds, so that a model and its file agree
 _REMEMBERED = 2_000_000  # transitions kept in memory
 
 
 class LanguageModel:
-    """Interpolated Kneser-Ney of order 4, in back-off form.
-
-    Kneser & Ney 1995, in the interpolated form of Chen & Goodman 1998 with one discount per order.
+    """An n-gram model of order 4 in back-off form; see `estimate` for how it is learnt.
 
     Args:
         words: the vocabulary.
@@ -39,48 +35,22 @@ class LanguageModel:
         self.probabilities = probabilities
         self.backoffs = backoffs
         self._numbers = {word: number for number, word in enumerate(self.words)}
-        self._contexts: list[tuple[int, ...]] = [()]
-        self._states: dict[tuple[int, ...], int] = {(): 0}
+        self._contexts = list(backoffs)
+        self._states = {context: state for state, context in enumerate(self._contexts)}
         self._steps: dict[tuple[int, int], tuple[float, int]] = {}
-        self.start = self._state((self._numbers[_START],))
+        self.start = self._states[self._numbers[_START],]
         self.end = self._numbers[_END]
 
     @classmethod
     def train(cls, sentences: Iterable[Sequence[str]]) -> LanguageModel:
-        """Count n-grams in sentences of norms."""
+        """Learn from sentences of norms."""
+        from restyle.embedded.counting import estimate  # noqa: PLC0415 - numpy: needed to train, not to rewrite
+
         numbers: dict[str, int] = {_START: 0, _END: 1}
-        counts: list[Counter[tuple[int, ...]]] = [Counter() for _ in range(_ORDER)]
+        line: list[int] = []
         for sentence in sentences:
-            line = [0, *(numbers.setdefault(word, len(numbers)) for word in sentence), 1]
-            for n in range(1, _ORDER + 1):
-                counts[n - 1].update(zip(*(line[k:] for k in range(n)), strict=False))
-        del counts[0][0,]
-        # Below the highest order, and unless it starts a sentence, an n-gram counts once per word seen before it.
-        for n in range(_ORDER - 1):
-            novel = Counter(gram[1:] for gram in counts[n + 1])
-            counts[n] = Counter({gram: novel[gram] or count for gram, count in counts[n].items()})
-        probabilities: dict[tuple[int, ...], float] = {}
-        backoffs: dict[tuple[int, ...], float] = {}
-        uniform = 1.0 / (len(numbers) + 1)
-        plain: dict[tuple[int, ...], float] = {}
-        for table in counts:
-            ones = sum(count == 1 for count in table.values())
-            twos = sum(count == 2 for count in table.values())  # noqa: PLR2004 - counts of counts, by their definition
-            discount = min(0.9, max(0.1, ones / (ones + 2 * twos))) if ones + twos else 0.5
-            totals: Counter[tuple[int, ...]] = Counter()
-            kinds: Counter[tuple[int, ...]] = Counter()
-            for gram, count in table.items():
-                totals[gram[:-1]] += count
-                kinds[gram[:-1]] += 1
-            share = {context: discount * kinds[context] / total for context, total in totals.items()}
-            for gram, count in table.items():
-                context = gram[:-1]
-                lower = plain[gram[1:]] if context else uniform
-                plain[gram] = (count - discount) / totals[context] + share[context] * lower
-                probabilities[gram] = round(math.log(plain[gram]), _DIGITS)
-            for context, weight in share.items():
-                backoffs[context] = round(math.log(weight), _DIGITS)
-        return cls(list(numbers), probabilities, backoffs)
+            line += [0, *(numbers.setdefault(word, len(numbers)) for word in sentence), 1]
+        return cls(list(numbers), *estimate(line, 0, len(numbers), _ORDER))
 
     @classmethod
     def from_rows(
@@ -121,7 +91,7 @@ class LanguageModel:
 
     def _step(self, context: tuple[int, ...], word: int) -> tuple[float, int]:
         if word < 0:
-            return _UNKNOWN, 0
+            return _UNKNOWN, self._states[()]
         following = (*context, word)[-(_ORDER - 1) :]
         while following and following not in self.backoffs:
             following = following[1:]
@@ -129,12 +99,6 @@ class LanguageModel:
         for begin in range(len(context) + 1):
             found = self.probabilities.get((*context[begin:], word))
             if found is not None:
-                return total + found, self._state(following)
+                return total + found, self._states[following]
             total += self.backoffs.get(context[begin:], 0.0)
-        return _UNKNOWN, 0
-
-    def _state(self, context: tuple[int, ...]) -> int:
-        if context not in self._states:
-            self._states[context] = len(self._contexts)
-            self._contexts.append(context)
-        return self._states[context]
+        return _UNKNOWN, self._states[()]

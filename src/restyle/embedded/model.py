@@ -7,28 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from restyle.embedded.casing import BEGIN, Casing
 from restyle.embedded.decode import Decoder, Segment
-from restyle.embedded.files import SCHEMA, read_model, write_model
+from restyle.embedded.files import ADVICE, SCHEMA, read_model, write_model
 from restyle.embedded.lm import LanguageModel
 from restyle.embedded.pairing import align_sentences
 from restyle.embedded.phrases import Phrase, Weights, extract, phrase_table
 from restyle.embedded.render import fits, render
 from restyle.embedded.safety import without_losses
 from restyle.embedded.tokens import Token, detokenise, spaced, split_sentences
-from restyle.errors import PairsError
+from restyle.errors import ModelFileError, PairsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-    from restyle.embedded.casing import Form
 
 __all__ = ["FewPairsWarning", "PhraseModel"]
 
 _FEW = 300
 _LONGEST = 150  # tokens: alignment is quadratic, and longer "sentences" are lists or tables
 _LANGUAGE = 0.35
-_COPY_BONUS, _COPY_RANGE = 0.2, 1.5
-_COPY_COST = 1.4
+_COPY_BONUS = 0.2  # nats for every word kept, at the default strength
+_SAFER, _BOLDER = 8.0, 2.0  # nats by which that changes towards strength 0 and towards strength 1, per unit
+_COPY_COST = 1.0
 _DEFAULT_STRENGTH = 0.4
 _BEGIN_TOKEN = Token("", "", "mark", 0)
 
@@ -68,9 +67,7 @@ class PhraseModel:
         }
 
     @classmethod
-    def fit(
-        cls, sources: Sequence[str], targets: Sequence[str], *, monolingual: Iterable[str] = ()
-    ) -> PhraseModel:
+    def fit(cls, sources: Sequence[str], targets: Sequence[str], *, monolingual: Iterable[str] = ()) -> PhraseModel:
         """Learn to say sources as targets.
 
         Args:
@@ -124,14 +121,15 @@ class PhraseModel:
         """
         if not 0.0 <= strength <= 1.0:
             raise ValueError(f"strength={strength!r}; give a number from 0 (safest) to 1 (boldest)")
-        bonus = _COPY_BONUS + _COPY_RANGE * (_DEFAULT_STRENGTH - strength)
+        less = _DEFAULT_STRENGTH - strength
+        bonus = _COPY_BONUS + less * (_SAFER if less > 0 else _BOLDER)
         sentences = split_sentences(text)
         if not sentences:
             return text
         original = [detokenise(sentence) for sentence in sentences]
         rewritten = [self._sentence(sentence, bonus) for sentence in sentences]
-        end = text[len(text.rstrip()) :]
-        return "".join(without_losses(text, rewritten, original, "".join)) + end
+        end = len("".join(original))  # what follows is white space
+        return "".join(without_losses(text, rewritten, original, "".join)) + text[end:]
 
     def _sentence(self, tokens: list[Token], bonus: float) -> str:
         forms = [BEGIN, *self._casing.forms(tokens)]
@@ -140,7 +138,7 @@ class PhraseModel:
         placed = [_BEGIN_TOKEN, first._replace(gap=spaced(first.text)), *tokens[1:]]
 
         def write(segments: Sequence[Segment]) -> str:
-            return render(placed, forms, segments).removeprefix(spaced(first.text))
+            return render(placed, forms, segments).removeprefix(" ")
 
         segments = self._decoder.decode(norms, bonus, lambda i, j, target: fits(placed, forms, i, j, target))
         original = [Segment(start, end, tuple(norms[start:end])) for start, end, _ in segments]
@@ -177,5 +175,8 @@ class PhraseModel:
             source: [Phrase(tuple(target.split(" ")), score, kept) for target, score, kept in options]
             for source, options in file.phrases.items()
         }
-        casing = Casing(file.lower, file.frequent, file.names)
-        return cls(file.pairs, casing, table, LanguageModel.from_rows(file.words, file.grams))
+        try:
+            language = LanguageModel.from_rows(file.words, file.grams)
+        except (KeyError, ValueError) as error:
+            raise ModelFileError(f"{path}: its language model has gaps ({error!r}); {ADVICE}") from error
+        return cls(file.pairs, Casing(file.lower, file.frequent, file.names), table, language)

@@ -17,7 +17,7 @@ _Part = TypeVar("_Part")
 def without_losses(
     source: str, rewritten: Sequence[_Part], original: Sequence[_Part], write: Callable[[Sequence[_Part]], str]
 ) -> list[_Part]:
-    """The rewritten parts, with as few as need be put back to the original ones, so that no fact is lost or invented.
+    """The rewritten parts, some of them put back to the original ones, so that no fact is lost or invented.
 
     Args:
         source: the text that ``original`` writes.
@@ -27,14 +27,22 @@ def without_losses(
     """
     parts = list(rewritten)
     found = len(losses(source, write(parts)))
-    for index, (new, old) in enumerate(zip(rewritten, original, strict=True)):
-        if not found:
-            return parts
-        if new != old:
-            parts[index] = old
-            left = len(losses(source, write(parts)))
-            if left < found:
-                found = left
-            else:
-                parts[index] = new
-    return parts if not found else list(original)
+
+    def put_back(start: int, end: int) -> None:
+        """Put back as few of these parts as lowers the count of losses: half by half, or all where no half does."""
+        nonlocal found
+        before = found
+        left = len(losses(source, write([*parts[:start], *original[start:end], *parts[end:]])))
+        if left >= before:
+            return
+        if end - start > 1:
+            middle = (start + end) // 2
+            put_back(start, middle)
+            put_back(middle, end)
+        if found == before:
+            parts[start:end] = original[start:end]
+            found = left
+
+    while found:  # with everything put back nothing is lost, so every round lowers the count
+        put_back(0, len(parts))
+    return parts

@@ -17,26 +17,26 @@ _ELIDED = (
     "tis|tisn't|twas|twasn't|twere|twill|twon't|twould|twixt|em|cause|bout|til|till|gainst|neath|mid|midst|"
     "mong|mongst|pon|ere|gan|fore|round|cross|scaped|cept|stead|nother|ware"
 )
-_TOKEN = re.compile(
-    rf"""
-    (?P<fixed>
-        ```.*?(?:```|\Z) | ~~~.*?(?:~~~|\Z)               # code blocks
+_FIXED = r"""
+        ```.*?(?:```|\Z) | ~~~.*?(?:~~~|\Z)                # code blocks
       | (?P<ticks>`+)(?!`)(?:[^\n]|\n(?!\s*\n))*?(?<!`)(?P=ticks)(?!`)  # code spans, within their paragraph
       | <(?:https?://|mailto:)[^\s<>]*> | </?[A-Za-z][^<>]*>  # autolinks and tags
       | (?:[A-Za-z][A-Za-z0-9+.-]*://|www\.)[^\s<>“”"\])]*[^\s<>“”"\]).,;:!?'’*_]
-      | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                      # e-mail
-      | \[\^?[\w-]+\](?!\()                               # citation marker
-      | “(?:[^”\n]|\n(?!\s*\n))*”                         # quoted speech, within its paragraph
+      | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                       # e-mail
+      | \[\^?[\w-]+\](?!\()                                # citation marker
+      | “(?:[^”\n]|\n(?!\s*\n))*”                          # quoted speech, within its paragraph
       | (?<![\w"])"(?=\S)(?:[^"\n]|\n(?!\s*\n))*"(?!\w)
-    )
-  | (?P<number>[£$€]?\d+(?:[.,:/'’-]?\d+)*(?:%|[°]?[^\W\d_]+)?)
+"""
+_PLAIN = rf"""
+    (?P<number>[£$€]?\d+(?:[.,:/'’-]?\d+)*(?:%|°?[^\W\d_]+)?)
   | (?P<word>(?:(?<![\w'’])['’](?:{_ELIDED})(?![\w])|[^\W\d_]+)(?:['’-][^\W\d_]+)*)
   | (?P<mark>[,;:.!?])
   | (?P<other>\S)
-    """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
-)
-_KINDS = ("fixed", "number", "word", "mark", "other")
+"""
+_FLAGS = re.VERBOSE | re.DOTALL | re.IGNORECASE
+_PLAIN_TOKEN = re.compile(_PLAIN, _FLAGS)
+_TOKEN = re.compile(rf"(?P<fixed>{_FIXED})|{_PLAIN}", _FLAGS)
+_SIGN_OF_FIXED = re.compile(r"[`~<@\[“\"]|://|www", re.IGNORECASE)
 
 
 class Token(NamedTuple):
@@ -49,12 +49,13 @@ class Token(NamedTuple):
 
 
 def tokenise(text: str) -> list[Token]:
-    """Cut ``text`` into tokens; gaps and texts concatenate to it, but for white space at its very end."""
+    """Cut ``text`` into tokens; gaps and texts concatenate to it, but for white space at its end."""
     tokens: list[Token] = []
     end = 0
-    for match in _TOKEN.finditer(text):
-        kind = next(kind for kind in _KINDS if match[kind] is not None)
-        tokens.append(Token(match.group(), text[end : match.start()], kind, match.start()))
+    pattern = _TOKEN if _SIGN_OF_FIXED.search(text) else _PLAIN_TOKEN  # the plain one is three times as fast
+    for match in pattern.finditer(text):
+        start = match.start()
+        tokens.append(Token(match[0], text[end:start], str(match.lastgroup), start))
         end = match.end()
     return tokens
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-__all__ = ["HELD_OUT_LIMIT", "Scores", "Trained", "train"]
+from restyle.training.scores import Scores, score
+
+__all__ = ["HELD_OUT_LIMIT", "Trained", "train"]
 
 HELD_OUT_LIMIT = 200  # held-out rows that are scored: rewriting them takes seconds, and the chat endpoint waits less
 
 Row = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """sacreBLEU against the targets of the first ``rows`` held-out rows: the model's, and that of changing nothing."""
-
-    rows: int
-    model: float
-    copy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +48,7 @@ def train(rows: Sequence[Row], held_out: Sequence[Row], path: Path) -> Trained:
     path.parent.mkdir(parents=True, exist_ok=True)
     model.save(path)
     words = sum(len(side.split()) for row in rows for side in row)
-    return Trained(model.pairs, words, notes, _scores(model.rewrite, held_out[:HELD_OUT_LIMIT]))
-
-
-def _scores(rewrite: Callable[[str], str], rows: Sequence[Row]) -> Scores | None:
-    if not rows:
-        return None
-    from sacrebleu import corpus_bleu  # noqa: PLC0415 - only runs with a validation file are scored
-
-    sources = [source for source, _ in rows]
-    targets = [[target for _, target in rows]]
-    outputs = [rewrite(source) for source in sources]
-    return Scores(len(rows), corpus_bleu(outputs, targets).score, corpus_bleu(sources, targets).score)
+    return Trained(model.pairs, words, notes, score(model.rewrite, held_out[:HELD_OUT_LIMIT]))
 
 
 @contextmanager

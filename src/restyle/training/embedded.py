@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from restyle._version import __version__
 from restyle.data.pairs import PairSet
-from restyle.data.rows import Row
 from restyle.embedded import PhraseModel
 from restyle.errors import PairsError
 from restyle.messages import Role
-from restyle.style import Stage, Style, styles_directory
+from restyle.style import Stage, Style, check_name, styles_directory
+from restyle.training.scores import Scores, score
 
 __all__ = ["EmbeddedTrainer"]
+
+_ROLES: tuple[Role, ...] = ("restyle", "destyle")
 
 
 class EmbeddedTrainer:
@@ -30,7 +31,10 @@ class EmbeddedTrainer:
         """
         if base is not None:
             raise ValueError(f"base is {base!r}, but the embedded provider starts from nothing: leave it out")
-        folder = styles_directory(home) / pairs.style
+        folder = styles_directory(home) / check_name(pairs.style)
+        for role in _ROLES:  # a broken row is to be found before anything is trained, not between the two models
+            pairs.rows(role, "train")
+            pairs.rows(role, "valid")
         restyle, restyle_metrics = _train(pairs, "restyle", folder)
         destyle, destyle_metrics = _train(pairs, "destyle", folder)
         style = Style(
@@ -61,7 +65,8 @@ def _train(pairs: PairSet, role: Role, folder: Path) -> tuple[Stage, dict[str, A
     monolingual = pairs.author_texts() if role == "restyle" else ()
     model = PhraseModel.fit([row.ask.user for row in rows], [row.answer for row in rows], monolingual=monolingual)
     stage = Stage(prompt=pairs.prompt(role), model=_save(model, role, folder), provider="embedded")
-    return stage, _scores(model, pairs.rows(role, "valid")) | {"sentence_pairs": model.pairs}
+    held_out = [(row.ask.user, row.answer) for row in pairs.rows(role, "valid")]
+    return stage, _metrics(score(model.rewrite, held_out)) | {"sentence_pairs": model.pairs}
 
 
 def _save(model: PhraseModel, role: Role, folder: Path) -> str:
@@ -74,18 +79,12 @@ def _save(model: PhraseModel, role: Role, folder: Path) -> str:
     return name
 
 
-def _scores(model: PhraseModel, held_out: Sequence[Row]) -> dict[str, Any]:
-    """BLEU (sacreBLEU, 13a) on held-out pairs beside that of copying the input; no figures without held-out pairs."""
-    if not held_out:
+def _metrics(scores: Scores | None) -> dict[str, Any]:
+    if scores is None:
         return {"held_out": 0}
-    from sacrebleu import corpus_bleu  # noqa: PLC0415 - needed after training only
-
-    references = [[row.answer for row in held_out]]
-    outputs = [model.rewrite(row.ask.user) for row in held_out]
-    copies = [row.ask.user for row in held_out]
     return {
-        "held_out": len(held_out),
-        "bleu": round(corpus_bleu(outputs, references).score, 1),
-        "bleu_of_copy": round(corpus_bleu(copies, references).score, 1),
-        "unchanged": sum(output == copy for output, copy in zip(outputs, copies, strict=True)),
+        "held_out": scores.rows,
+        "bleu": round(scores.model, 1),
+        "bleu_of_copy": round(scores.copy, 1),
+        "unchanged": scores.unchanged,
     }

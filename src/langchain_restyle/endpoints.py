@@ -1,0 +1,83 @@
+"""Chat models behind OpenAI-compatible endpoints: built on first use, and kept while their clients can serve."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator
+from functools import lru_cache
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from restyle.answering import client_options
+from restyle.errors import MissingExtraError
+
+__all__ = ["endpoint"]
+
+# For every event loop its client, the generator that closes it, and the task that started the generator.
+_CLIENTS: dict[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None], asyncio.Future[None]]] = {}
+
+
+def endpoint(model: str, base_url: str | None, request: dict[str, Any]) -> Runnable[Any, Any]:
+    """The chat model of that name; the same one for the same arguments, as long as the environment's key stays.
+
+    Args:
+        model: Its name at the endpoint.
+        base_url: The endpoint; None means OpenAI's.
+        request: Options for the body of every request.
+
+    Raises:
+        ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set.
+        MissingExtraError: ``langchain-openai`` is not installed.
+    """
+    options = tuple(client_options(base_url).items())
+    key = os.environ.get("OPENAI_API_KEY") if base_url is None else None
+    return _build(model, options, json.dumps(request, sort_keys=True), key, _client_of_this_loop())
+
+
+@lru_cache(maxsize=64)
+def _build(
+    model: str, options: tuple[tuple[str, Any], ...], request: str, _key: str | None, client: Any | None
+) -> Runnable[Any, Any]:
+    try:
+        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - a second that only endpoints pay
+    except ImportError as error:
+        raise MissingExtraError("langchain-openai", "langchain", f"the model {model!r} behind an endpoint") from error
+    # Its request options go into the body as the card has them; the Responses API would rewrite the system role.
+    return ChatOpenAI(
+        model=model,
+        use_responses_api=False,
+        extra_body=json.loads(request) or None,
+        http_async_client=client,
+        **dict(options),
+    )
+
+
+def _client_of_this_loop() -> Any | None:
+    """The HTTP client of the running event loop; None in sync code.
+
+    Connections die with the loop that opened them: a client that outlived ``asyncio.run`` would fail in the next one.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    if loop not in _CLIENTS:
+        from openai import DefaultAioHttpClient  # noqa: PLC0415 - as above
+
+        # The SDK's default transport collapses past about 32 requests in flight; aiohttp's does not.
+        client = DefaultAioHttpClient()
+        closing = _close_with(loop, client)
+        _CLIENTS[loop] = client, closing, asyncio.ensure_future(anext(closing))
+    return _CLIENTS[loop][0]
+
+
+async def _close_with(loop: asyncio.AbstractEventLoop, client: Any) -> AsyncGenerator[None, None]:
+    """Waits to be closed with the other asynchronous generators of its loop, which is the last thing a loop does."""
+    try:
+        yield
+    finally:
+        del _CLIENTS[loop]
+        await client.aclose()

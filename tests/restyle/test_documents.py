@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+
+from restyle.data.documents import Document, read_documents
+from restyle.errors import DocumentError, DocumentNotFoundError
+
+
+def test_a_file_is_named_after_itself(tmp_path):
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear Ruth,", "utf-8")
+    assert read_documents(path) == read_documents(str(path)) == [Document("letter.txt", "Dear Ruth,")]
+
+
+def test_a_folder_is_searched_in_name_order(tmp_path):
+    for name in ("b.md", "a.txt", "deep/er/c.MARKDOWN", "deep/.keep", "d.pdf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name, "utf-8")
+    assert [document.id for document in read_documents(tmp_path)] == ["a.txt", "b.md", "deep/er/c.MARKDOWN"]
+
+
+def test_names_do_not_depend_on_where_the_folder_is(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.md").write_text("Same.", "utf-8")
+    assert read_documents(tmp_path / "one") == read_documents(tmp_path / "two")
+
+
+def test_text_is_normalised_once_here(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfcafe\xcc\x81\r\nnext\rlast\n")
+    assert read_documents(path)[0].text == "caf\u00e9\nnext\nlast\n"
+    assert read_documents(Document("a", "\ufeffcafe\u0301\r\nnext\rlast\n"))[0].text == "caf\u00e9\nnext\nlast\n"
+
+
+def test_documents_and_paths_mix(tmp_path):
+    (tmp_path / "a.txt").write_text("A", "utf-8")
+    assert read_documents([Document("b", "B"), tmp_path]) == [Document("b", "B"), Document("a.txt", "A")]
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "missing/folder.md"])
+def test_what_is_not_there(tmp_path, name):
+    with pytest.raises(DocumentNotFoundError, match="no such file or folder: check the path") as caught:
+        read_documents(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
+    with pytest.raises(FileNotFoundError):  # the standard exception, too
+        read_documents(tmp_path / name)
+
+
+def test_nothing_at_all():
+    with pytest.raises(DocumentNotFoundError, match="name a text file or a folder"):
+        read_documents([])
+
+
+def test_a_folder_without_texts(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    with pytest.raises(DocumentNotFoundError, match=r"no \.txt or \.md file in this folder"):
+        read_documents(tmp_path)
+
+
+def test_another_kind_of_file(tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF")
+    with pytest.raises(DocumentError, match=r"a\.pdf: not a kind of file that is read: convert it to \.markdown, \.md"):
+        read_documents(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \t\r\n", b"\xef\xbb\xbf"])
+def test_an_empty_document(tmp_path, content):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.raises(DocumentError, match=r"a\.txt: the document is empty: remove it from the sources"):
+        read_documents(path)
+
+
+def test_an_empty_document_that_was_no_file():
+    with pytest.raises(DocumentError, match="chapter 1: the document is empty"):
+        read_documents(Document("chapter 1", " \n"))
+
+
+def test_not_utf8_is_named_with_line_and_byte(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("first\nzweite Zeile: Stra\u00dfe".encode("latin-1"))
+    with pytest.raises(DocumentError, match=r"a\.txt:2: byte 0xdf is not UTF-8: save the file as UTF-8"):
+        read_documents(path)
+
+
+def test_two_documents_of_one_name(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.md").write_text(folder, "utf-8")
+    with pytest.raises(DocumentError, match=r"a\.md: two documents have this name: rename one, or give their common"):
+        read_documents([tmp_path / "one", tmp_path / "two"])
+    assert [document.id for document in read_documents(tmp_path)] == ["one/a.md", "two/a.md"]

@@ -1,0 +1,173 @@
+"""The public API as a user writes it. Type checkers read this file; nothing runs it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import assert_type
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import ConfigurableField, Runnable
+from langchain_openai import ChatOpenAI
+
+import restyle
+from langchain_restyle import EmbeddedChatModel, Restyle
+from restyle import (
+    Block,
+    Loss,
+    PairSet,
+    Policy,
+    Prompt,
+    RestyleError,
+    Rewrite,
+    Rewritten,
+    Splitter,
+    Stage,
+    Style,
+    abuild_pairs,
+    arewrite,
+    arewrite_stream,
+    build_pairs,
+    losses,
+    rewrite,
+    rewrite_stream,
+    split_blocks,
+    train,
+)
+from restyle.embedded import PhraseModel
+from restyle.errors import LossError, StyleNotFoundError
+from restyle.testing import Fault, Recorded, Sandbox
+
+
+def make_and_keep_a_card(home: Path) -> Style:
+    style = Style(
+        "author",
+        restyle=Stage("Please rewrite the text in your style. Be $tone.", "author-lora", "http://localhost:8000/v1"),
+        destyle=Stage("Please rewrite the text neutrally.", "author-plain", request={"temperature": 0.0}),
+        parameters={"tone": ["warm", "dry"]},
+    )
+    assert_type(style.save(home), Path)
+    assert_type(Style.list(home), list[str])
+    assert_type(style.stage("restyle").digest, str)
+    assert_type(Prompt("Be $tone.").render({"tone": "dry"}), str)
+    return Style.load("author", home)
+
+
+def cut(text: str) -> tuple[list[Block], list[Loss]]:
+    splitter = Splitter(aim=120, minimum=30, maximum=300)
+    blocks = [*splitter.feed(text), *splitter.flush()]
+    words = sum(len(block.text.split()) for block in blocks if not block.verbatim)
+    assert_type(words, int)
+    assert_type((blocks[0].start, blocks[0].end), tuple[int, int])
+    return split_blocks(text, aim=180, minimum=40, maximum=400), losses(text, text.upper())
+
+
+def rewrite_a_text(text: str, style: Style | str) -> str:
+    result = rewrite(text, style, parameters={"tone": "dry"}, attempts=3, on_loss="neutral", max_concurrency=8)
+    assert_type(result, Rewrite)
+    for block in result.blocks:
+        assert_type(block, Rewritten)
+        assert_type(block.text, str)
+        assert_type([loss.added for loss in block.losses], list[bool])
+    return result.text
+
+
+def rewrite_a_stream(chunks: Iterator[str]) -> Iterator[str]:
+    for block in rewrite_stream(chunks, "author", destyle=False, on_error="original"):
+        yield block.text
+
+
+async def rewrite_in_tasks(text: str, chunks: AsyncIterator[str]) -> str:
+    parts = [block.text async for block in arewrite_stream(chunks, "author")]
+    return (await arewrite(text, "author", on_loss="keep")).text + "".join(parts)
+
+
+def learn(letters: Path, out: Path, home: Path) -> Style:
+    pairs = build_pairs([letters], style="author", teacher="openai:gpt-6-luna", out=out, max_concurrency=64)
+    assert_type(pairs, PairSet)
+    assert_type(pairs.rows("restyle", "train")[0].answer, str)
+    assert_type(train(out), Style)
+    return train(PairSet.load(out), provider="embedded", home=home)
+
+
+async def learn_in_tasks(letters: Path, out: Path, progress: list[float]) -> PairSet:
+    return await abuild_pairs(
+        letters,
+        style="author",
+        teacher="my-model",
+        base_url="http://localhost:8000/v1",
+        out=out,
+        on_progress=lambda done, total: progress.append(done / total),
+    )
+
+
+def teach_a_phrase_model(path: Path) -> str:
+    model = PhraseModel.fit(["It was very cold."], ["'Twas uncommon cold."], monolingual=["'Twas a cold morn."])
+    model.save(path)
+    return PhraseModel.load(path).rewrite("It was very cold.", strength=0.6)
+
+
+def chains(style: Style, sandbox: Sandbox) -> str:
+    prompt = ChatPromptTemplate.from_template("Answer: {question}")
+    model = ChatOpenAI(base_url=sandbox.base_url, model="echo", api_key=lambda: "none")
+    chain = prompt | model | StrOutputParser() | Restyle(style="author", parameters={"tone": "dry"})
+    assert_type(chain.invoke({"question": "Why?"}), str | AIMessage)
+    for chunk in chain.stream({"question": "Why?"}):
+        assert_type(chunk, str | AIMessage)
+    runnable: Runnable[str | AIMessage, str | AIMessage] = Restyle(
+        style,
+        style_model=model.with_retry(),
+        destyle_model="author-plain",
+        destyle=True,
+        attempts=3,
+        on_loss="raise",
+        on_error="original",
+        max_concurrency=4,
+    )
+    configurable = Restyle(style).configurable_fields(style=ConfigurableField(id="style"))
+    (first, second) = configurable.batch([AIMessage("One."), "Two."], {"max_concurrency": 2})
+    assert_type(second, str | AIMessage)
+    assert_type(runnable.invoke("One."), str | AIMessage)
+    return first if isinstance(first, str) else str(first.text)
+
+
+async def chains_in_tasks(style: Style) -> list[str]:
+    runnable = Restyle(style)
+    assert_type(await runnable.ainvoke(AIMessage("One.")), str | AIMessage)
+    assert_type(await runnable.abatch(["One."], return_exceptions=True), list[str | AIMessage])
+    return [chunk async for chunk in runnable.astream("One.") if isinstance(chunk, str)]
+
+
+def chat() -> str:
+    model: BaseChatModel = EmbeddedChatModel(style="keeper", role="destyle", strength=0.8)
+    return str(model.invoke("'Twas uncommon cold.").text)
+
+
+def sandboxed(home: Path) -> list[Recorded]:
+    with Sandbox(home=home, replies={"yes": "Yes.", "last": lambda messages: str(messages[-1]["content"])}) as sandbox:
+        sandbox.inject(Fault("status", status=503, retry_after=0.1), times=2)
+        assert_type(sandbox.base_url, str)
+        return sandbox.requests
+
+
+def errors(text: str) -> str:
+    try:
+        return rewrite(text, "nobody", on_loss="raise").text
+    except StyleNotFoundError as error:
+        return str(error)
+    except LossError:
+        return Policy(attempts=1).on_loss
+    except RestyleError:
+        return restyle.__version__
+
+
+def mistakes() -> None:
+    """Each is an error; ``warn_unused_ignores`` fails where a checker no longer sees it."""
+    Restyle("author", on_los="keep")  # type: ignore[call-arg]
+    Restyle("author", on_loss="ignore")  # type: ignore[arg-type]
+    Restyle()  # type: ignore[call-arg]
+    rewrite("text", "author", attempt=3)  # type: ignore[call-arg]
+    Fault("flood")  # type: ignore[arg-type]
