@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from restyle.blocks import Block
 from restyle.citations import attach, detach
-from restyle.errors import LossError
+from restyle.errors import LossError, RestyleError
 from restyle.facts import Loss, losses
 from restyle.faults import Fault, find_fault, visible_text
 from restyle.messages import Answer, Ask
@@ -112,6 +112,14 @@ def rewrite_block(block: Block, style: Style, policy: Policy) -> Flow:
     return (yield from _Rewriting(block, style, policy).run())
 
 
+def _name(error: Exception) -> str:
+    """What metadata may say of an exception: a foreign one's text may quote a key, restyle's own never does."""
+    if isinstance(error, RestyleError):
+        return f"{type(error).__name__}: {error}"
+    status = getattr(error, "status_code", None)
+    return type(error).__name__ if status is None else f"{type(error).__name__} (HTTP {status})"
+
+
 class _Rewriting:
     """The state of one block's flow."""
 
@@ -134,7 +142,7 @@ class _Rewriting:
         except Exception as error:  # whatever the model or the framework around it raised: on_error decides
             if self.policy.on_error == "raise":
                 raise
-            return self._end("original", self.block.text, error=f"{type(error).__name__}: {error}")
+            return self._end("original", self.block.text, error=_name(error))
         return self._fall_back()
 
     def _attempt(self) -> Generator[Ask, Answer, bool]:

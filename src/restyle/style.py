@@ -78,7 +78,7 @@ class Stage:
             raise CardError(
                 f"the base_url of {self.model!r} must be http(s)://host[:port]/path: no user name, password or query"
             )
-        if secret := next((key for key in self.request if _SECRET.search(key)), None):
+        if secret := next((key for key in _keys(self.request) if _SECRET.search(key)), None):
             raise CardError(
                 f"request option {secret!r} looks like a secret: keys come from the environment, not from a card"
             )
@@ -249,6 +249,16 @@ def check_name(name: str) -> str:
 
 def _rule(name: str) -> str:
     return f"{name!r} is not a style's name: use 1-64 characters of a-z 0-9 . _ - beginning with a letter or digit"
+
+
+def _keys(value: object) -> Iterator[str]:
+    """The keys of a JSON value, nested ones too."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _keys(each)
 
 
 def is_endpoint(url: str) -> bool:

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from pairing import build, contents, lines
+from restyle.citations import detach
 from restyle.data.pairs import PairSet
 from restyle.demo import CORPUS
 from restyle.errors import (
@@ -16,7 +17,7 @@ from restyle.errors import (
     RowError,
 )
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT
-from support import plain_passage, styled_passage
+from support import plain_passage, styled_passage, write_rows
 
 
 def test_what_is_built(letters, tmp_path):
@@ -74,7 +75,7 @@ def test_held_out_documents_are_nowhere_in_training(demo_pairs):
     documents = demo_pairs.manifest["documents"]
     held_out = [name for name, split in documents.items() if split != "train"]
     assert len(held_out) >= 2
-    texts = {name: (CORPUS / name).read_text("utf-8") for name in documents}
+    texts = {name: detach((CORPUS / name).read_text("utf-8"))[0] for name in documents}
     training = [row.answer for row in demo_pairs.rows("restyle", "train")]
     training += [row.ask.user for row in demo_pairs.rows("destyle", "train")]
     author = demo_pairs.author_texts()
@@ -171,3 +172,26 @@ def test_files_that_were_changed_are_noticed(letters, tmp_path):
     (made.directory / "author.jsonl").unlink()
     with pytest.raises(PairsError, match=r"author\.jsonl: missing from the pair set"):
         made.author_texts()
+
+
+def test_rows_hold_no_citation_markers_because_no_model_sees_one_at_run_time(letters, tmp_path):
+    from restyle.flows import Policy, rewrite_block
+    from restyle.style import Stage, Style
+    from support import prose
+
+    sources, recorded = letters
+    marked = [{"text": f"{row['text']} [1]", "neutral": f"{row['neutral']} [1]"} for row in lines(recorded)]
+    for path in sources.iterdir():
+        text = path.read_text("utf-8")
+        for row in lines(recorded):
+            text = text.replace(row["text"], f"{row['text']} [1]")
+        path.write_text(text, "utf-8")
+    made = build(sources, write_rows(tmp_path / "marked.jsonl", marked), tmp_path / "pairs")
+    rows = made.rows("destyle", "train")
+    assert rows
+    assert all("[1]" in row["styled"] for row in lines(made.directory / "pairs.jsonl"))
+    style = Style("author", Stage(RESTYLE_PROMPT, "styler"), Stage(DESTYLE_PROMPT, "neutraliser"))
+    asked = {
+        next(rewrite_block(prose(row["styled"]), style, Policy())) for row in lines(made.directory / "pairs.jsonl")
+    }
+    assert {row.ask for row in rows} <= asked

@@ -277,3 +277,11 @@ def test_without_destyling_its_parameters_are_not_asked_for():
 def test_every_error_of_a_card_is_one_of_ours():
     with pytest.raises(RestyleError):
         Style("a", Stage("Rewrite.", "m"), schema=2)
+
+
+@pytest.mark.parametrize(
+    "request_", [{"api_key": "x"}, {"extra_headers": {"Authorization": "x"}}, {"a": [{"secret": 1}]}]
+)
+def test_a_secret_in_the_request_options_is_refused_however_deep(request_):
+    with pytest.raises(CardError, match="looks like a secret"):
+        Stage("Rewrite.", "m", request=request_)

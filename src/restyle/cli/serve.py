@@ -13,7 +13,7 @@ __all__ = ["serve"]
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8321,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8321,
     home: Home = None,
 ) -> None:
     """Serve the embedded styles as OpenAI-compatible models NAME:restyle and NAME:destyle.
@@ -22,5 +22,9 @@ def serve(
     """
     from restyle.serving import serve as run  # noqa: PLC0415 - the extra 'serve'
 
-    errors.print(f"http://{host}:{port}/v1  ({EMBEDDED_NOTE})", soft_wrap=True)
-    run(host=host, port=port, home=home)
+    run(
+        host=host,
+        port=port,
+        home=home,
+        on_listening=lambda base_url: errors.print(f"{base_url}  ({EMBEDDED_NOTE})", soft_wrap=True),
+    )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from restyle.citations import detach
 from restyle.data.filters import Drop
 from restyle.data.manifest import MANIFEST, SCHEMA, Manifest, PromptRecord, PromptRecords
 from restyle.data.rows import Row, RowFormat, write_rows
@@ -44,9 +45,12 @@ class Prompts:
     destyle: str
 
     def row(self, role: Role, block: AuthorBlock) -> Row:
-        """The training row of one pair in one direction, its prompt rendered where inference renders it."""
-        neutral = block.neutral or ""
-        source, target = (neutral, block.text) if role == "restyle" else (block.text, neutral)
+        """The training row of one pair in one direction, as inference will ask it.
+
+        The prompt is rendered where inference renders it, and citation markers, which no model sees then, are detached.
+        """
+        neutral, styled = detach(block.neutral or "")[0], detach(block.text)[0]
+        source, target = (neutral, styled) if role == "restyle" else (styled, neutral)
         # A stage renders the prompt here as it will at run time; its model is what training is about to make.
         stage = Stage(prompt=self.restyle if role == "restyle" else self.destyle, model="to-be-trained")
         return Row(stage.ask(source, role), target)
@@ -76,7 +80,7 @@ def export(
     # The author's side of everything that is not held out, dropped pairs included: the language model learns from it.
     # A duplicate of a held-out block may stand in a training document; it is held out all the same.
     held_out = {block.text for block in blocks if splits.get(block.document, "train") != "train"}
-    put("author.jsonl", ({"text": block.text} for block in blocks if block.text not in held_out))
+    put("author.jsonl", ({"text": detach(block.text)[0]} for block in blocks if block.text not in held_out))
     manifest = Manifest(
         schema=SCHEMA,
         style=style,

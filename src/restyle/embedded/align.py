@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from restyle.embedded.guards import is_content
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +27,7 @@ _STEM = 4  # letters
 _SMOOTHING = 0.0003  # of the prior, beside the counts
 _LINK = 0.2  # posterior of both directions, multiplied, from which on a link is kept
 _LONE = 0.35  # posterior from which on a word left over gets a link
+_CALLS = 0.1  # share of a word's places at which the word left over comes, from which on it gets a link
 _CHUNK = 1_000_000  # candidate links worked on at a time: 100 MB
 
 Pair: TypeAlias = tuple["Sequence[str]", "Sequence[str]"]
@@ -93,6 +96,7 @@ class _Model:
         self._f, self._e = types // self._size, types % self._size
         stems: dict[str, int] = {}
         stem_of = np.array([stems.setdefault(word[:_STEM].ljust(_STEM), len(stems)) for word in vocabulary])
+        self._content = np.array([is_content(word) for word in vocabulary])
         short = np.array([len(word) < _STEM for word in vocabulary])
         same_stem = (stem_of[self._f] == stem_of[self._e]) & ~short[self._f]
         self._alike = np.where(self._f == self._e, _IDENTICAL, np.where(same_stem, _SAME_STEM, _OTHER))
@@ -161,8 +165,10 @@ class _Model:
                 shares.append(score / (total + _LEFTOVER_NULL))
                 counts += np.bincount(chunk.type[rest], shares[-1], len(calls))
             calls = counts / (occurs[sides[0].caller] + 1.0)
-        for known, rest, share in zip(linked, lone, shares, strict=True):
-            known[rest] |= share >= _LONE
+        called = self._f if sides[0].caller is self._e else self._e
+        for chunk, known, rest, share in zip(self._chunks, linked, lone, shares, strict=True):
+            sure = (calls >= _CALLS) | ~self._content[called]
+            known[rest] |= (share >= _LONE) & sure[chunk.type[rest]]
 
 
 def _distinct(numbers: NDArray[np.int64]) -> NDArray[np.int64]:

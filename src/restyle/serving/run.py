@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from restyle.errors import MissingExtraError, RestyleError
@@ -24,13 +25,20 @@ _GRACE = 2  # seconds that requests under way get when the server stops
 _KEEP_ALIVE = 75  # seconds; clients that pool connections stumble over a server that closes them sooner than they do
 
 
-def serve(host: str = "127.0.0.1", port: int = 8321, home: Path | None = None) -> None:
-    """Serve the embedded styles until interrupted; the base URL for clients is ``http://HOST:PORT/v1``.
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8321,
+    home: Path | None = None,
+    *,
+    on_listening: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the embedded styles until interrupted.
 
     Args:
         host: The address to listen on. There is no authentication: a warning says so if it is not a loopback address.
         port: The port to listen on; 0 takes a free one.
         home: The folder of the styles; None means `restyle.files.home_directory`.
+        on_listening: Called with the base URL for clients, ``http://HOST:PORT/v1``, once connections are taken.
 
     Raises:
         RestyleError: The address cannot be listened on.
@@ -44,6 +52,9 @@ def serve(host: str = "127.0.0.1", port: int = 8321, home: Path | None = None) -
         )
     listener = listen(host, port)
     with listener, contextlib.suppress(KeyboardInterrupt):
+        name = f"[{host}]" if ":" in host else host
+        if on_listening is not None:
+            on_listening(f"http://{name}:{listener.getsockname()[1]}/v1")
         make_server(create_app(home), log_level="warning").run(sockets=[listener])
 
 
