@@ -13,12 +13,16 @@ from restyle.embedded.phrases import Weights, extract, phrase_table
 from restyle.embedded.tokens import tokenise
 
 FRAMES = [
-    "he was in the house and left it {} last night",
+    "he was in the house but left it {} last night",
     "they saw that the ship went {} to the north",
     "she said to us that we spoke {} of our home",
     "it rained on the old roof {} for many hours",
     "the men of the town worked {} on their boats",
-    "I do not know why you walked {} by the shore",
+    "I do not know why you walked {} along the shore",
+    "our own clock was wound {} before the great storm",
+    "no bird of the sea can sleep {} in the wind",
+    "her letter from the city came {} with some money",
+    "a boy of ten should read {} in good books",
 ]
 ADVERBS = {"slowly": "by slow degrees", "often": "oft-times", "always": "ever and always", "there": "there"}
 
@@ -88,7 +92,8 @@ def test_phrases_never_change_facts():
         *[("it was not cold in May.", "it was cold in June.")] * 5,
         *[("we saw 12 men near Sennor.", "we did spy a few men by the town.")] * 5,
         *[("he has no fear of it.", "he has great fear of it.")] * 5,
-        *[("it was very cold.", "it was cold.")] * 5,
+        ("it was very cold.", "it was cold."),
+        *[("it was cold.", "it was bitter.")] * 20,
         *[("who came? two men.", "two men came.")] * 5,
     )
     assert learnt

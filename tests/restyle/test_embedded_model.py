@@ -70,7 +70,7 @@ def model() -> PhraseModel:
     [
         ("It was very cold near the mill.", "'Twas uncommon cold hard by the mill."),
         ("Zeno saw nothing before May.", "Zeno did spy naught ere May."),
-        ("He was often near Perth because it was dry.", "He was oft-times hard by Perth for that it was dry."),
+        ("He was often near Perth because it was dry.", "He was oft-times hard by Perth for that 'twas dry."),
         ("The quick brown fox jumps.", "The quick brown fox jumps."),
         (
             "Perhaps the mill is often late. So he went to the mill.",
@@ -94,6 +94,7 @@ def test_habits_are_carried_to_new_sentences(model, plain, keeper):
         ("He said, “It was very near. So I went.” It was late.", "He said, “It was very near. So I went.” 'Twas late."),
         ("See https://very.near/before, he went [1].", "See https://very.near/before, he did go [1]."),
         ("It’s near. It is small.", "It’s hard by. ’Tis little small."),
+        ("It’s near. It isn't small. It is dry.", "It’s hard by. It isn't little small. 'Tis dry."),
     ],
 )
 def test_white_space_markup_and_protected_spans_stay(model, source, output):
@@ -134,12 +135,19 @@ def test_few_pairs_are_warned_of():
     assert model.pairs == 2
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_pair_too_long_to_align_still_teaches_the_language():
+    model = PhraseModel.fit(["so " * 200], ["wherefore " * 200])
+    assert model.info["phrases"] == 0
+    assert model.rewrite("So be it.") == "So be it."
+
+
 def test_blocks_teach_as_sentences_do(model):
     plain = sentences(500)
     sources = [" ".join(plain[i : i + 5]) for i in range(0, 500, 5)]
     targets = [" ".join(map(styled, plain[i : i + 5])) for i in range(0, 500, 5)]
     blocks = PhraseModel.fit(sources, targets)
-    assert blocks.pairs == model.pairs
+    assert 480 < blocks.pairs <= 500  # some ends of sentences are not seen
     assert blocks.rewrite("It was very near.") == model.rewrite("It was very near.")
 
 
@@ -207,18 +215,18 @@ def test_importing_and_rewriting_need_no_numpy(model, tmp_path):
     model.save(tmp_path / "model.json.gz")
     code = (
         "import sys; from pathlib import Path; from restyle.embedded import PhraseModel\n"
-        "print(PhraseModel.load(Path(sys.argv[1])).rewrite('It was so.')); assert 'numpy' not in sys.modules"
+        "print(PhraseModel.load(Path(sys.argv[1])).rewrite('It was dry.')); assert 'numpy' not in sys.modules"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "model.json.gz")], check=True, capture_output=True, text=True
     )
-    assert done.stdout.strip() == "'Twas so."
+    assert done.stdout.strip() == "'Twas dry."
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the parallel texts are not here")
 @pytest.mark.parametrize(("source", "target", "gain"), [("neutral", "styled", 3.5), ("styled", "neutral", 6.5)])
 def test_a_thousand_verses_beat_the_copy(source, target, gain):
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     def rows(name: str) -> list[dict[str, str]]:
         return [json.loads(line) for line in (DATA / name).read_text("utf-8").splitlines()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -37,8 +38,10 @@ def pairs(
     \b
     Example: restyle pairs letters --style author --teacher recorded.jsonl --out pairs
     """  # noqa: D301 - click's sign not to break the lines of a paragraph: examples are meant to be copied
-    with progress_bar() as bar:
-        task = bar.add_task("neutral texts", total=None)
+    bar = progress_bar()
+    task = bar.add_task("neutral texts", total=None)
+    # Where there is no terminal it is not even started: older versions of rich print a blank line all the same.
+    with bar if errors.is_terminal else nullcontext():
         made = build_pairs(
             sources,
             style=style,
@@ -60,9 +63,9 @@ def pairs(
 
 
 def progress_bar() -> Progress:
-    """A bar on standard error that goes away when it is done; none where that is no terminal."""
+    """A bar on standard error that goes away when it is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
+    return Progress(*columns, console=errors, transient=True)
 
 
 def counts(made: PairSet) -> Table:

@@ -27,7 +27,7 @@ _STEM = 4  # letters
 _SMOOTHING = 0.0003  # of the prior, beside the counts
 _LINK = 0.2  # posterior of both directions, multiplied, from which on a link is kept
 _LONE = 0.35  # posterior from which on a word left over gets a link
-_CALLS = 0.1  # share of a word's places at which the word left over comes, from which on it gets a link
+_CALLS = 0.1  # share of its places at which a word calls for a content word, from which on that one gets a link
 _CHUNK = 1_000_000  # candidate links worked on at a time: 100 MB
 
 Pair: TypeAlias = tuple["Sequence[str]", "Sequence[str]"]
@@ -75,6 +75,8 @@ def align_words(pairs: Sequence[Pair]) -> list[Alignment]:
     of the two directions (alignment by agreement, Liang et al. 2006), which is also the symmetrisation. Words left
     over are then linked to the word that calls for them.
     """
+    if not pairs:
+        return []
     model = _Model(pairs)
     for _ in range(_ROUNDS):
         model.update()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder", "Segment"]
 
-_BEAM = 6
+_BEAM = 6  # hypotheses extended at each place; twice as many gain nothing
 
 
 class Segment(NamedTuple):
@@ -40,6 +40,7 @@ class Decoder:
         table: source phrase -> ways to say it.
         language: the author's language model.
         language_weight: its weight.
+        word_weight: nats for every word written, as in the table's scores.
         copy_cost: nats for keeping a word that the training text never kept.
     """
 

@@ -24,10 +24,10 @@ __all__ = ["FewPairsWarning", "PhraseModel"]
 
 _FEW = 300
 _LONGEST = 150  # tokens: alignment is quadratic, and longer "sentences" are lists or tables
-_LANGUAGE = 0.35
+_LANGUAGE = 0.35  # weight of the language model; found, like `Weights`, on held-out books of a training text
 _COPY_BONUS = 0.2  # nats for every word kept, at the default strength
 _SAFER, _BOLDER = 8.0, 2.0  # nats by which that changes towards strength 0 and towards strength 1, per unit
-_COPY_COST = 1.0
+_COPY_COST = 1.0  # nats for keeping a word that was never kept in training
 _DEFAULT_STRENGTH = 0.4
 _BEGIN_TOKEN = Token("", "", "mark", 0)
 
@@ -127,18 +127,19 @@ class PhraseModel:
         if not sentences:
             return text
         original = [detokenise(sentence) for sentence in sentences]
-        rewritten = [self._sentence(sentence, bonus) for sentence in sentences]
+        apostrophe = "’" if "’" in text and "'" not in text else "'"
+        rewritten = [self._sentence(sentence, bonus, apostrophe) for sentence in sentences]
         end = len("".join(original))  # what follows is white space
         return "".join(without_losses(text, rewritten, original, "".join)) + text[end:]
 
-    def _sentence(self, tokens: list[Token], bonus: float) -> str:
+    def _sentence(self, tokens: list[Token], bonus: float, apostrophe: str) -> str:
         forms = [BEGIN, *self._casing.forms(tokens)]
         norms = [form.norm for form in forms]
         first = tokens[0]
         placed = [_BEGIN_TOKEN, first._replace(gap=spaced(first.text)), *tokens[1:]]
 
         def write(segments: Sequence[Segment]) -> str:
-            return render(placed, forms, segments).removeprefix(" ")
+            return render(placed, forms, segments, apostrophe).removeprefix(" ")
 
         segments = self._decoder.decode(norms, bonus, lambda i, j, target: fits(placed, forms, i, j, target))
         original = [Segment(start, end, tuple(norms[start:end])) for start, end, _ in segments]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Phrase", "Weights", "extract", "phrase_table"]
 
 _OPTIONS = 8  # kept per source phrase
-_DISCOUNT = 0.7
+_DISCOUNT = 0.7  # taken off every count
 _UNLINKED = math.log(0.05)  # lexical weight of a word without a counterpart
 
 
@@ -31,7 +31,10 @@ class Phrase(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """The weights of a phrase's features in the log-linear score; see `Candidate`."""
+    """The weights of a phrase's features in the log-linear score; see `Candidate`.
+
+    Found by coordinate ascent on BLEU, both directions at once, on held-out books of a training text.
+    """
 
     direct: float = 0.35
     inverse: float = 0.25

@@ -32,9 +32,8 @@ def fits(tokens: Sequence[Token], forms: Sequence[Form], start: int, end: int, t
     return len(odd) < len(target) and "" not in odd
 
 
-def render(tokens: Sequence[Token], forms: Sequence[Form], segments: Sequence[Segment]) -> str:
+def render(tokens: Sequence[Token], forms: Sequence[Form], segments: Sequence[Segment], apostrophe: str = "'") -> str:
     """The text of a decoded sentence; tokens and forms begin with the mark of its beginning."""
-    curly = any("’" in token.text for token in tokens if token.kind == "word")
     first = next((token.text for token in tokens if token.kind in {"word", "number"}), "")
     pending = first != first.lower()  # the sentence's capital is still to be lent to a word
     parts: list[str] = []
@@ -50,7 +49,7 @@ def render(tokens: Sequence[Token], forms: Sequence[Form], segments: Sequence[Se
         for norm, gap in zip(segment.target, _gaps(source, segment.target), strict=True):
             origin = next((index for index in waiting if norms[index] == norm), None)
             if origin is None:
-                word = norm.replace("'", "’") if curly else norm
+                word = norm.replace("'", apostrophe)
             else:
                 waiting.remove(origin)
                 word = source[origin].text
