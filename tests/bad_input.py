@@ -21,7 +21,8 @@ from restyle.errors import (
     StyleNotFoundError,
     TeacherMissingError,
 )
-from restyle.style import Stage, Style
+from restyle.stage import Stage
+from restyle.style import Style
 
 CARD = "home/styles/author/style.json"
 

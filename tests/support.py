@@ -10,7 +10,8 @@ from typing import Any
 from restyle.blocks import Block
 from restyle.messages import Answer, Ask
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT
-from restyle.style import Stage, Style
+from restyle.stage import Stage
+from restyle.style import Style
 
 RESTYLE_STAGE = Stage(RESTYLE_PROMPT, "styler", "http://127.0.0.1:1/v1")
 

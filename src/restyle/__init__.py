@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from restyle.flows import Policy, Rewritten
     from restyle.prompts import Prompt
     from restyle.rewriting import Rewrite, arewrite, arewrite_stream, rewrite, rewrite_stream
-    from restyle.style import Stage, Style
+    from restyle.stage import Stage
+    from restyle.style import Style
     from restyle.training import train
 
 _HOMES = {
@@ -31,7 +32,7 @@ _HOMES = {
     "Rewrite": "restyle.rewriting",
     "Rewritten": "restyle.flows",
     "Splitter": "restyle.blocks",
-    "Stage": "restyle.style",
+    "Stage": "restyle.stage",
     "Style": "restyle.style",
     "abuild_pairs": "restyle.data.pairs",
     "arewrite": "restyle.rewriting",

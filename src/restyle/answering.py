@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Self
 from restyle.drivers import AnswerFunction, AsyncAnswerFunction
 from restyle.errors import CardError, ModelError, ModelFileError
 from restyle.messages import Answer, Ask, Role
-from restyle.style import Stage, Style, is_endpoint
+from restyle.stage import Stage, is_endpoint
+from restyle.style import Style
 
 if TYPE_CHECKING:
     from openai import OpenAIError

@@ -9,7 +9,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT
-from restyle.style import Stage, Style
+from restyle.stage import Stage
+from restyle.style import Style
 from restyle.testing import Sandbox
 
 

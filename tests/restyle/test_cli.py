@@ -197,7 +197,7 @@ def test_home_wins_over_the_environment(workplace, command, tmp_path):
 
 @pytest.mark.usefixtures("home")
 def test_options_of_rewrite_reach_the_models(command):
-    from restyle.style import Stage
+    from restyle.stage import Stage
 
     with Sandbox(replies={"s": "The craft was late.", "n": "The boat came with 12 men."}) as sandbox:
         Style(

@@ -24,7 +24,7 @@ def test_what_was_rewritten_before_an_error_is_not_lost(command):
             raise ValueError("out of order")
         return messages[-1]["content"]
 
-    from restyle.style import Stage
+    from restyle.stage import Stage
 
     with Sandbox(replies={"s": reply}) as sandbox:
         Style("author", Stage("Rewrite.", "s", sandbox.base_url)).save()

@@ -14,7 +14,8 @@ from restyle.errors import LossError, ModelError
 from restyle.flows import Policy, rewrite_block
 from restyle.messages import Answer, Ask
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT
-from restyle.style import Stage, Style
+from restyle.stage import Stage
+from restyle.style import Style
 from support import play, prose, style_of
 
 SOURCE = "The wondrous ferry came to Falmouth with 12 men aboard."

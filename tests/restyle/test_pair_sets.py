@@ -176,7 +176,8 @@ def test_files_that_were_changed_are_noticed(letters, tmp_path):
 
 def test_rows_hold_no_citation_markers_because_no_model_sees_one_at_run_time(letters, tmp_path):
     from restyle.flows import Policy, rewrite_block
-    from restyle.style import Stage, Style
+    from restyle.stage import Stage
+    from restyle.style import Style
     from support import prose
 
     sources, recorded = letters

@@ -14,7 +14,8 @@ from restyle.demo import ANSWERS
 from restyle.errors import CardError, LossError, ModelFileError, ParameterError, StyleNotFoundError
 from restyle.facts import losses
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT
-from restyle.style import Stage, Style
+from restyle.stage import Stage
+from restyle.style import Style
 from restyle.testing import Sandbox
 from support import style_of
 from ways import all_ways, last_text

@@ -14,7 +14,8 @@ import pytest
 from restyle import arewrite, build_pairs, rewrite
 from restyle.errors import ModelError
 from restyle.prompts import DESTYLE_PROMPT
-from restyle.style import Stage, Style
+from restyle.stage import Stage
+from restyle.style import Style
 from restyle.testing import Fault, Sandbox
 from support import plain_passage, style_of, styled_passage, write_letters
 from ways import all_ways, last_text

@@ -161,7 +161,8 @@ def test_an_echo_takes_less_than_five_milliseconds():
 
 
 def test_a_home_is_served_and_never_the_users_own(tmp_path, monkeypatch):
-    from restyle.style import Stage, Style
+    from restyle.stage import Stage
+    from restyle.style import Style
 
     monkeypatch.setenv("RESTYLE_HOME", str(tmp_path))
     folder = Style("keeper", Stage("Restyle.", "model.json.gz", provider="embedded")).save(tmp_path).parent

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from restyle.serving.completions import pieces
-from restyle.style import Stage, Style
+from restyle.stage import Stage
+from restyle.style import Style
 from restyle.testing import Sandbox
 from wire import chat, user
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from restyle.errors import CardError, ParameterError, PromptError, RestyleError, StyleNameError, StyleNotFoundError
 from restyle.messages import Ask
 from restyle.prompts import RESTYLE_PROMPT_TONE_MOOD
-from restyle.style import Stage, Style, check_name, styles_directory
+from restyle.stage import Stage
+from restyle.style import Style, check_name, styles_directory
 from support import style_of
 
 TONED = Style(

@@ -17,7 +17,7 @@ from restyle.data.rows import Row, RowFormat, write_rows
 from restyle.data.splits import SPLITS, Split, split_documents
 from restyle.files import write_atomically
 from restyle.messages import Role
-from restyle.style import Stage
+from restyle.stage import Stage
 
 __all__ = ["AuthorBlock", "Prompts", "export", "file_name", "sha256"]
 

@@ -11,7 +11,8 @@ from restyle.data.pairs import PairSet
 from restyle.embedded import PhraseModel
 from restyle.errors import PairsError
 from restyle.messages import Role
-from restyle.style import Stage, Style, check_name, styles_directory
+from restyle.stage import Stage
+from restyle.style import Style, check_name, styles_directory
 from restyle.training.scores import Scores, score
 
 __all__ = ["EmbeddedTrainer"]
