@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-README_CODE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+README = (ROOT / "README.md").read_text("utf-8")
+README_CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def run(program: list[str], **environment: str) -> str:
@@ -51,3 +52,23 @@ def test_readme_code_runs(code, keeper_home):
             ["-c", code], RESTYLE_HOME=str(keeper_home), OPENAI_BASE_URL=sandbox.base_url, OPENAI_API_KEY="none"
         )
     assert "naught was lost" in output
+
+
+@pytest.mark.usefixtures("keeper_home")
+def test_readme_shows_what_the_demonstration_prints():
+    from langchain_restyle import Restyle
+    from restyle.demo import ANSWERS
+
+    quoted = " ".join(line.removeprefix(">").strip() for line in README.split("\n") if line.startswith(">"))
+    before, after = re.fullmatch(r"\*\*Before\.\*\* (.*?) +\*\*After\.\*\* (.*)", quoted).groups()
+    assert before == next(iter(ANSWERS.values()))
+    assert after == Restyle("keeper").invoke(before)
+
+
+def test_readme_card_for_models_of_ones_own(home):
+    from restyle import Style
+
+    (code,) = re.findall(r"^python -c '(.*?)'", README, re.DOTALL | re.MULTILINE)
+    run(["-c", code], RESTYLE_HOME=str(home))
+    card = Style.load("author")
+    assert (card.restyle.model, card.stage("destyle").model) == ("author-lora", "neutral-lora")
