@@ -144,7 +144,7 @@ def test_a_stream_that_is_left_early_disturbs_nobody():
         assert say(client, "Still here.") == "Still here."
 
 
-def test_an_echo_takes_less_than_five_milliseconds():
+def test_an_echo_does_not_wait_for_delayed_acknowledgements():
     with Sandbox() as sandbox:
         connection = http.client.HTTPConnection(urlsplit(sandbox.base_url).netloc, timeout=20)
         body = json.dumps({"model": "echo", "messages": [{"role": "user", "content": "Hello there."}]})
@@ -157,7 +157,7 @@ def test_an_echo_takes_less_than_five_milliseconds():
 
         times = [once() for _ in range(100)]
         connection.close()
-    assert statistics.median(times) < 0.005
+    assert statistics.median(times) < 0.02  # with Nagle's algorithm it was 0.044, without it is 0.0003
 
 
 def test_a_home_is_served_and_never_the_users_own(tmp_path, monkeypatch):
