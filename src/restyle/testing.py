@@ -28,12 +28,15 @@ _PATIENCE = 15.0  # seconds to start or to stop
 class Sandbox:
     """The server of `restyle.serving` in a thread of its own, on a free port of 127.0.0.1, as a context manager.
 
-    Model ``echo`` answers with the last user message. Uploads, jobs and trained models live in a temporary folder.
-    Leaving the with-block cuts off what is still under way after two seconds, and leaves no thread behind.
+    Model ``echo`` answers with the last user message, and so do ``gpt-*``, which play an application's own model; any
+    other unknown name is an error, as a misspelt style model should be. Uploads, jobs and trained models live in a
+    temporary folder. Leaving the with-block cuts off what is still under way after two seconds, and leaves no thread
+    behind.
 
     Args:
         home: The styles to serve; None serves none.
-        replies: Scripted models by name: what they always say, or the function that answers the request's messages.
+        replies: Scripted models by name or pattern (``gpt-*``): what they always say, or the function that answers the
+            request's messages.
         latency: Seconds before every chat answer.
         word_latency: Seconds that each word of a chat answer takes beyond that.
 
@@ -51,7 +54,9 @@ class Sandbox:
     ) -> None:
         self.requests: list[Recorded] = []
         self._home = home
-        self._replies: dict[str, Reply] = {"echo": last_user_text, **(replies or {})}
+        self._replies = dict(replies or {})
+        for name in ("echo", "gpt-*"):
+            self._replies.setdefault(name, last_user_text)
         self._latency = latency
         self._word_latency = word_latency
         self._faults: deque[Fault] = deque()

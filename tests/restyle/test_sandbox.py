@@ -171,3 +171,13 @@ def test_a_home_is_served_and_never_the_users_own(tmp_path, monkeypatch):
         with Sandbox(home=home) as sandbox, client_of(sandbox) as client:
             assert ("keeper:restyle" in [model.id for model in client.models.list()]) is expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["styles"]
+
+
+def test_an_applications_own_model_needs_no_script_and_a_pattern_may_script_it():
+    with Sandbox() as sandbox, client_of(sandbox) as client:
+        assert say(client, "Said.", model="gpt-3.5-turbo") == "Said."
+        with pytest.raises(openai.NotFoundError):
+            say(client, model="author-lora")
+    with Sandbox(replies={"gpt-*": "Any.", "gpt-6-luna": "Luna."}) as sandbox, client_of(sandbox) as client:
+        assert [say(client, model=name) for name in ("gpt-4o", "gpt-6-luna")] == ["Any.", "Luna."]
+        assert "gpt-*" not in [model.id for model in client.models.list()]

@@ -74,15 +74,15 @@ def test_models_are_the_base_the_replies_and_the_embedded_styles(client):
 
 def test_an_unknown_model_is_named_as_openai_names_it(client):
     with pytest.raises(openai.NotFoundError) as caught:
-        client.chat.completions.create(model="gpt-nope", messages=user("Hi."))
+        client.chat.completions.create(model="nope", messages=user("Hi."))
     assert caught.value.body == {
-        "message": "The model `gpt-nope` does not exist or you do not have access to it.",
+        "message": "The model `nope` does not exist or you do not have access to it.",
         "type": "invalid_request_error",
         "param": None,
         "code": "model_not_found",
     }
     with pytest.raises(openai.NotFoundError):
-        client.models.retrieve("gpt-nope")
+        client.models.retrieve("nope")
 
 
 def test_a_model_name_is_never_a_path(client, home, tmp_path):

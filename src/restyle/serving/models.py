@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ class Models:
 
     def is_instant(self, name: str) -> bool:
         """Whether that model answers without work, so that a thread would cost more than the answer."""
-        reply = self._replies.get(name)
+        reply = self._reply(name)
         return isinstance(reply, str) or reply is last_user_text
 
     def answerer(self, name: str) -> Callable[[Messages], str]:
@@ -72,8 +73,7 @@ class Models:
             ApiError: There is no such model.
             CardError: The card of its style cannot be read.
         """
-        if name in self._replies:
-            reply = self._replies[name]
+        if (reply := self._reply(name)) is not None:
             return (lambda _: reply) if isinstance(reply, str) else reply
         path = self._jobs.trained().get(name) or self._style_model(name)
         if path is None:
@@ -85,6 +85,12 @@ class Models:
             return phrase_model(path).rewrite(last_user_text(messages))
 
         return answer
+
+    def _reply(self, name: str) -> Reply | None:
+        """The scripted reply of that name or, after all exact names, of the first pattern that it fits."""
+        if name in self._replies:
+            return self._replies[name]
+        return next((reply for key, reply in self._replies.items() if "*" in key and fnmatchcase(name, key)), None)
 
     def _style_model(self, name: str) -> Path | None:
         style, _, role = name.rpartition(":")
@@ -99,7 +105,8 @@ class Models:
 
     def _all(self) -> Iterator[tuple[str, int, str]]:
         for name in self._replies:
-            yield name, 0, "restyle"
+            if "*" not in name:
+                yield name, 0, "restyle"
         for name, path in self._jobs.trained().items():
             yield name, int(path.stat().st_mtime), "user"
         for style in Style.list(self._home):
