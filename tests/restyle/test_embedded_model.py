@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from restyle.answering import phrase_model
 from restyle.embedded import PhraseModel
 from restyle.embedded.casing import capitalise
 from restyle.embedded.safety import without_losses
 from restyle.errors import PairsError
 from restyle.facts import losses
+from restyle.style import Style
 
 DATA = Path(__file__).parents[2] / "../shared/data/parallel"
 
@@ -241,3 +243,11 @@ def test_a_thousand_verses_beat_the_copy(source, target, gain):
     assert score - copy > gain
     assert [pair for pair in zip(inputs, outputs, strict=True) if losses(*pair)] == []
     assert seconds < 10  # generous: it takes about one
+
+
+@pytest.mark.usefixtures("keeper_home")
+def test_a_fragment_of_a_larger_phrase_is_no_way_to_say_a_word():
+    """In the keeper's papers "told me" is "gave me to understand", but "told" alone is not "to understand"."""
+    model = phrase_model(Style.load("keeper").model_path("restyle"))
+    assert model.rewrite("He told us that it was late.") == "He gave us to understand that 'twas late."
+    assert model.rewrite("He told Anna that it was late.") == "He told Anna that 'twas late."

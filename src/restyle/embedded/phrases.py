@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from restyle.embedded.spans import LONGEST, Side, is_safe, spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from restyle.embedded.align import Alignment
     from restyle.embedded.casing import Form
@@ -19,6 +19,9 @@ __all__ = ["Candidate", "Phrase", "Weights", "extract", "phrase_table"]
 
 _OPTIONS = 8  # kept per source phrase
 _DISCOUNT = 0.7  # taken off every count
+# A phrase that aligns on its own in fewer than this share of its places is part of something larger ("told" of "told
+# me", which is "gave me to understand"), and what it aligns with less often than that is a fragment ("to understand").
+_ALONE, _USUAL = 0.2, 0.1
 _UNLINKED = math.log(0.05)  # lexical weight of a word without a counterpart
 
 
@@ -107,8 +110,12 @@ def extract(
                     left.loose[i_end] - left.loose[i],
                     right.loose[j_end] - right.loose[j],
                 )
+    occurrences = _occurrences(pairs, {source_text for source_text, _ in joint})
     for key, count in joint.items():
         source_text, target_text = key
+        seen = occurrences[source_text]
+        if source_text != target_text and source_counts[source_text] < _ALONE * seen and count < _USUAL * seen:
+            continue
         yield Candidate(
             source_text,
             target_text,
@@ -120,6 +127,17 @@ def extract(
                 target_text.count(" ") + 1,
             ),
         )
+
+
+def _occurrences(pairs: Iterable[tuple[Sequence[Form], Sequence[Form]]], wanted: Container[str]) -> Counter[str]:
+    """How often each of these source phrases stands in the training text, aligned on its own or not."""
+    found: Counter[str] = Counter()
+    for source, _ in pairs:
+        norms = [form.norm for form in source]
+        for i in range(len(norms)):
+            texts = (" ".join(norms[i:end]) for end in range(i + 1, min(i + LONGEST, len(norms)) + 1))
+            found.update(text for text in texts if text in wanted)
+    return found
 
 
 def _repeated(pairs: Iterable[tuple[Sequence[Form], Sequence[Form]]]) -> set[str]:
