@@ -18,6 +18,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, PrivateAttr
 
+from restyle.demo import ANSWERS
+
+ANSWER = "\n\n".join(ANSWERS.values())
+"""What an application says in three blocks, citation marker included."""
+
 
 def uncommon(text: str) -> str:
     """A style that anyone can check by eye; it keeps every fact."""

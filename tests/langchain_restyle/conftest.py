@@ -8,10 +8,13 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 
+from langchain_restyle import Restyle
+from restyle import rewrite
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT
 from restyle.stage import Stage
 from restyle.style import Style
 from restyle.testing import Sandbox
+from scripted import ANSWER
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +43,21 @@ async def model(sandbox):
 def upstream(model):
     """The application's chain as it was before restyling."""
     return ChatPromptTemplate.from_messages([("system", "Answer."), ("user", "{answer}")]) | model | StrOutputParser()
+
+
+@pytest.fixture
+def chain(upstream):
+    """The same with the keeper at its end."""
+    return upstream | Restyle(style="keeper")
+
+
+@pytest.fixture
+def styled():
+    """What the keeper makes of `ANSWER`."""
+    text = rewrite(ANSWER, "keeper").text
+    assert "uncommon strong yesternight" in text
+    assert "6:30" in text
+    return text
 
 
 @pytest.fixture

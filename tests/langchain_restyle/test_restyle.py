@@ -7,29 +7,14 @@ from langchain_core.callbacks import get_usage_metadata_callback
 from pydantic import ValidationError
 
 from langchain_restyle import Restyle
-from restyle import Stage, Style, rewrite
-from restyle.demo import ANSWERS
+from restyle import Stage, Style
 from restyle.errors import CardError, ParameterError, StyleNameError, StyleNotFoundError
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT_TONE_MOOD
-from scripted import Runs, Scripted, collected, paragraph, paragraphs, uncommon
+from scripted import ANSWER, Runs, Scripted, collected, paragraph, paragraphs, uncommon
 
 pytestmark = pytest.mark.usefixtures("keeper_home")
 
-ANSWER = "\n\n".join(ANSWERS.values())
 INPUT = {"answer": ANSWER}
-
-
-@pytest.fixture
-def styled():
-    text = rewrite(ANSWER, "keeper").text
-    assert "uncommon strong yesternight" in text
-    assert "6:30" in text
-    return text
-
-
-@pytest.fixture
-def chain(upstream):
-    return upstream | Restyle(style="keeper")
 
 
 @pytest.fixture

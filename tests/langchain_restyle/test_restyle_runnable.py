@@ -17,29 +17,14 @@ from langchain_core.runnables import ConfigurableField, RunnableLambda, Runnable
 from langchain_openai import ChatOpenAI
 
 from langchain_restyle import Restyle
-from restyle import Stage, Style, rewrite
-from restyle.demo import ANSWERS
+from restyle import Stage, Style
 from restyle.errors import StyleNotFoundError
 from restyle.prompts import RESTYLE_PROMPT
-from scripted import Scripted, uncommon
+from scripted import ANSWER, Scripted, uncommon
 
 pytestmark = pytest.mark.usefixtures("keeper_home")
 
-ANSWER = "\n\n".join(ANSWERS.values())
 INPUT = {"answer": ANSWER}
-
-
-@pytest.fixture
-def styled():
-    text = rewrite(ANSWER, "keeper").text
-    assert "uncommon strong yesternight" in text
-    assert "6:30" in text
-    return text
-
-
-@pytest.fixture
-def chain(upstream):
-    return upstream | Restyle(style="keeper")
 
 
 def test_wrappers_keep_it_working(styled):
