@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from restyle.embedded.spans import LONGEST, Side, is_safe, spans
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from restyle.embedded.align import Alignment
     from restyle.embedded.casing import Form
@@ -92,11 +92,11 @@ def extract(
     details: dict[tuple[str, str], tuple[float, float, int, int]] = {}
     source_counts: Counter[str] = Counter()
     target_counts: Counter[str] = Counter()
-    repeated = _repeated(pairs)
+    occurrences = _occurrences(pairs)
     for (source, target), links in zip(pairs, alignments, strict=True):
         left, right = Side(source, [a for a, _ in links]), Side(target, [b for _, b in links])
         forward, backward = lexicon.weights(left.norms, right.norms, links)
-        for source_text, i, i_end, j, j_end in spans(left, right, links, repeated):
+        for source_text, i, i_end, j, j_end in spans(left, right, links, occurrences):
             key = (source_text, " ".join(right.norms[j:j_end]))
             source_counts[key[0]] += 1
             target_counts[key[1]] += 1
@@ -110,7 +110,6 @@ def extract(
                     left.loose[i_end] - left.loose[i],
                     right.loose[j_end] - right.loose[j],
                 )
-    occurrences = _occurrences(pairs, {source_text for source_text, _ in joint})
     for key, count in joint.items():
         source_text, target_text = key
         seen = occurrences[source_text]
@@ -129,29 +128,21 @@ def extract(
         )
 
 
-def _occurrences(pairs: Iterable[tuple[Sequence[Form], Sequence[Form]]], wanted: Container[str]) -> Counter[str]:
-    """How often each of these source phrases stands in the training text, aligned on its own or not."""
-    found: Counter[str] = Counter()
-    for source, _ in pairs:
-        norms = [form.norm for form in source]
-        for i in range(len(norms)):
-            texts = (" ".join(norms[i:end]) for end in range(i + 1, min(i + LONGEST, len(norms)) + 1))
-            found.update(text for text in texts if text in wanted)
-    return found
+def _occurrences(pairs: Iterable[tuple[Sequence[Form], Sequence[Form]]]) -> Counter[str]:
+    """How often source phrases stand in the training text; those of several words only if more than once.
 
-
-def _repeated(pairs: Iterable[tuple[Sequence[Form], Sequence[Form]]]) -> set[str]:
-    """Source phrases of several words that stand in more than one place: others hardly ever come again."""
+    Others hardly ever come again.
+    """
     sentences = [[form.norm for form in source] for source, _ in pairs]
-    twice: set[str] = set()
+    counts = Counter(norm for norms in sentences for norm in norms)
     for length in range(2, LONGEST + 1):
-        seen: set[str] = set()
+        found: Counter[str] = Counter()
         for norms in sentences:
             for i in range(len(norms) - length + 1):
-                if length == 2 or " ".join(norms[i : i + length - 1]) in twice:  # noqa: PLR2004 - two words are a phrase
-                    text = " ".join(norms[i : i + length])
-                    (twice if text in seen else seen).add(text)
-    return twice
+                if length == 2 or " ".join(norms[i : i + length - 1]) in counts:  # noqa: PLR2004 - two words are a phrase
+                    found[" ".join(norms[i : i + length])] += 1
+        counts.update({text: count for text, count in found.items() if count > 1})
+    return counts
 
 
 class _Lexicon:
