@@ -49,8 +49,9 @@ def rewrite(
         attempts=attempts,
         on_loss=cast("OnLoss", on_loss),
     ):
-        sys.stdout.write(block.text)
-        sys.stdout.flush()
+        # Bytes: the terminal's own encoding and line ends must change nothing.
+        sys.stdout.buffer.write(block.text.encode())
+        sys.stdout.buffer.flush()
         if block.block.kind != "gap":
             outcomes[block.outcome] += 1
     summary = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items())) or "nothing to rewrite"

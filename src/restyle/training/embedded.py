@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from restyle._version import __version__
 from restyle.data.pairs import PairSet
+from restyle.data.rows import Row
 from restyle.embedded import PhraseModel
 from restyle.errors import PairsError
 from restyle.messages import Role
@@ -33,11 +35,10 @@ class EmbeddedTrainer:
         if base is not None:
             raise ValueError(f"base is {base!r}, but the embedded provider starts from nothing: leave it out")
         folder = styles_directory(home) / check_name(pairs.style)
-        for role in _ROLES:  # a broken row is to be found before anything is trained, not between the two models
-            pairs.rows(role, "train")
-            pairs.rows(role, "valid")
-        restyle, restyle_metrics = _train(pairs, "restyle", folder)
-        destyle, destyle_metrics = _train(pairs, "destyle", folder)
+        # All rows first: a broken one is to be found before anything is trained, not between the two models.
+        rows = {role: (pairs.rows(role, "train"), pairs.rows(role, "valid")) for role in _ROLES}
+        restyle, restyle_metrics = _train(pairs, "restyle", *rows["restyle"], folder)
+        destyle, destyle_metrics = _train(pairs, "destyle", *rows["destyle"], folder)
         style = Style(
             name=pairs.style,
             restyle=restyle,
@@ -47,7 +48,7 @@ class EmbeddedTrainer:
                 "provider": "embedded",
                 "restyle": __version__,
                 "model": "statistical phrase model: word- and phrase-level style",
-                "rows": len(pairs.rows("restyle", "train")),
+                "rows": len(rows["restyle"][0]),
                 "teacher": pairs.manifest["teacher"],
             },
             metrics={"restyle": restyle_metrics, "destyle": destyle_metrics},
@@ -56,8 +57,9 @@ class EmbeddedTrainer:
         return style
 
 
-def _train(pairs: PairSet, role: Role, folder: Path) -> tuple[Stage, dict[str, Any]]:
-    rows = pairs.rows(role, "train")
+def _train(
+    pairs: PairSet, role: Role, rows: Sequence[Row], held_out: Sequence[Row], folder: Path
+) -> tuple[Stage, dict[str, Any]]:
     if not rows:
         raise PairsError(
             f"{pairs.directory}: no pairs to train on: see dropped.jsonl there for what the filters left out"
@@ -66,8 +68,8 @@ def _train(pairs: PairSet, role: Role, folder: Path) -> tuple[Stage, dict[str, A
     monolingual = pairs.author_texts() if role == "restyle" else ()
     model = PhraseModel.fit([row.ask.user for row in rows], [row.answer for row in rows], monolingual=monolingual)
     stage = Stage(prompt=pairs.prompt(role), model=_save(model, role, folder), provider="embedded")
-    held_out = [(row.ask.user, row.answer) for row in pairs.rows(role, "valid")]
-    return stage, _metrics(score(model.rewrite, held_out)) | {"sentence_pairs": model.pairs}
+    scores = score(model.rewrite, [(row.ask.user, row.answer) for row in held_out])
+    return stage, _metrics(scores) | {"sentence_pairs": model.pairs}
 
 
 def _save(model: PhraseModel, role: Role, folder: Path) -> str:
