@@ -2,122 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any
 
-from langchain_restyle.shapes import RestyleIO, rebuild, texts_of
-from restyle.blocks import Splitter
-from restyle.drivers import AnswerFunction, AsyncAnswerFunction, astream, stream
-from restyle.flows import Flow, Policy, Rewritten, rewrite_block
+from langchain_restyle.shapes import Opened
+from restyle.blocks import Block
+from restyle.drivers import astream, stream
+from restyle.errors import ShapeError
+from restyle.flows import Flow, Rewritten
+from restyle.jobs import Job
 from restyle.messages import Answer, Ask
 from restyle.rewriting import Rewrite, cut
-from restyle.style import Style
 
-__all__ = ["arestyle_all", "raised", "restyle_all"]
+__all__ = ["Input", "arestyle_all", "raised", "restyle_all"]
 
-_Place = tuple[int, int]  # which input, and which of its texts
+# How an input is taken apart, and the job of a block of it in its own run.
+Input = tuple[Callable[[], Opened], Callable[[Block, int], Job[Any, Any, Any]]]
+_Place = tuple[int, int, int]  # which input, which of its texts, which block of that
 _Placed = tuple[_Place, Rewritten | Exception]
 _PlacedFlow = Generator[Ask, Answer, _Placed]
-A = TypeVar("A", AnswerFunction, AsyncAnswerFunction)
 
 
-def restyle_all(
-    values: Sequence[RestyleIO],
-    answers: Sequence[AnswerFunction],
-    style: Style,
-    policy: Policy,
-    *,
-    concurrency: int,
-    stop_on_error: bool,
-) -> list[RestyleIO | Exception]:
+def restyle_all(inputs: Sequence[Input], *, concurrency: int, stop_on_error: bool) -> list[Any]:
     """One output or exception for every input, the calls of all of them under one limit.
 
     Args:
-        values: The inputs.
-        answers: For every input its own run's way to answer.
-        style: The style.
-        policy: What to do about losses and errors.
+        inputs: The inputs.
         concurrency: Calls in flight.
         stop_on_error: Raise the first exception at once, so that no further call is made.
     """
-    collector = _Collector(values, stop_on_error=stop_on_error)
-    for placed in stream(_jobs(values, answers, style, policy), concurrency=concurrency):
+    collector = _Collector(inputs, stop_on_error=stop_on_error)
+    for placed in stream(collector.jobs(), concurrency=concurrency):
         collector.add(placed)
     return collector.outputs()
 
 
-async def arestyle_all(
-    values: Sequence[RestyleIO],
-    answers: Sequence[AsyncAnswerFunction],
-    style: Style,
-    policy: Policy,
-    *,
-    concurrency: int,
-    stop_on_error: bool,
-) -> list[RestyleIO | Exception]:
+async def arestyle_all(inputs: Sequence[Input], *, concurrency: int, stop_on_error: bool) -> list[Any]:
     """As `restyle_all`, for tasks."""
+    collector = _Collector(inputs, stop_on_error=stop_on_error)
 
-    async def jobs() -> AsyncGenerator[tuple[_PlacedFlow, AsyncAnswerFunction], None]:
-        for job in _jobs(values, answers, style, policy):
+    async def jobs() -> AsyncGenerator[tuple[_PlacedFlow, Any], None]:
+        for job in collector.jobs():
             yield job
 
-    collector = _Collector(values, stop_on_error=stop_on_error)
     async with aclosing(astream(jobs(), concurrency=concurrency)) as results:
         async for placed in results:
             collector.add(placed)
     return collector.outputs()
 
 
-def raised(output: RestyleIO | Exception) -> RestyleIO:
+def raised(output: Any) -> Any:
     """The output, unless it is an exception."""
     if isinstance(output, Exception):
         raise output
     return output
 
 
-def _jobs(
-    values: Sequence[RestyleIO], answers: Sequence[A], style: Style, policy: Policy
-) -> Iterator[tuple[_PlacedFlow, A]]:
-    """The flows of all blocks of all values, each with its place and its own run's way to answer."""
-    for index, (value, answer) in enumerate(zip(values, answers, strict=True)):
-        try:
-            texts = texts_of(value)
-        except TypeError as error:
-            yield _placed((index, 0), _failing(error)), answer
-            continue
-        for position, text in enumerate(texts):
-            for block in cut([text], Splitter()):
-                yield _placed((index, position), rewrite_block(block, style, policy)), answer
-
-
 class _Collector:
-    """Puts results back together, input by input."""
+    """Takes inputs apart and puts their results together."""
 
-    def __init__(self, values: Sequence[RestyleIO], *, stop_on_error: bool) -> None:
-        self._values, self._stop_on_error = values, stop_on_error
-        self._blocks: list[dict[int, list[Rewritten]]] = [{} for _ in values]
+    def __init__(self, inputs: Sequence[Input], *, stop_on_error: bool) -> None:
+        self._inputs, self._stop_on_error = inputs, stop_on_error
+        self._opened: dict[int, Opened] = {}
+        self._texts: list[list[list[Rewritten | None]]] = [[] for _ in inputs]
         self._errors: dict[int, Exception] = {}
 
+    def jobs(self) -> Iterator[tuple[_PlacedFlow, Any]]:
+        """The flows of all blocks of all inputs, each with its place and its own run's way to answer."""
+        for index, (open_input, job) in enumerate(self._inputs):
+            try:
+                opened = self._opened[index] = open_input()
+            except ShapeError as error:
+                self._fail(index, error)
+                continue
+            asked = 0
+            for position, text in enumerate(opened.texts):
+                slots: list[Rewritten | None] = []
+                self._texts[index].append(slots)
+                for slot, block in enumerate(cut([text])):
+                    slots.append(Rewritten(block, block.text, "verbatim") if block.verbatim else None)
+                    if not block.verbatim:
+                        flow, answer, _ = job(block, asked)
+                        asked += 1
+                        yield _placed((index, position, slot), flow), answer
+
     def add(self, placed: _Placed) -> None:
-        """Take one result; those of a text come in its order."""
-        (index, position), result = placed
+        """Take one result."""
+        (index, position, slot), result = placed
         if isinstance(result, Rewritten):
-            self._blocks[index].setdefault(position, []).append(result)
-        elif self._stop_on_error:
-            raise result
+            self._texts[index][position][slot] = result
         else:
-            self._errors.setdefault(index, result)
+            self._fail(index, result)
 
-    def outputs(self) -> list[RestyleIO | Exception]:
+    def outputs(self) -> list[Any]:
         """One output or exception for every input."""
-        return [self._errors.get(index) or self._rebuild(index) for index in range(len(self._values))]
+        return [self._errors.get(index) or self._closed(index) for index in range(len(self._inputs))]
 
-    def _rebuild(self, index: int) -> RestyleIO:
-        value = self._values[index]
-        blocks = self._blocks[index]
-        rewrites = [Rewrite(tuple(blocks.get(position, ()))) for position in range(len(texts_of(value)))]
-        return rebuild(value, rewrites)
+    def _fail(self, index: int, error: Exception) -> None:
+        if self._stop_on_error:
+            raise error
+        self._errors.setdefault(index, error)
+
+    def _closed(self, index: int) -> Any:
+        texts = self._texts[index]
+        return self._opened[index].close([Rewrite(tuple(each for each in slots if each)) for slots in texts])
 
 
 def _placed(place: _Place, flow: Flow) -> _PlacedFlow:
@@ -125,9 +114,3 @@ def _placed(place: _Place, flow: Flow) -> _PlacedFlow:
         return place, (yield from flow)
     except Exception as error:  # noqa: BLE001 - it belongs to one input: the collector decides what becomes of it
         return place, error
-
-
-def _failing(error: Exception) -> Flow:
-    """A flow that fails before its first ask."""
-    yield from ()
-    raise error

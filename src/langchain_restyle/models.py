@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -10,13 +12,14 @@ from langchain_core.runnables.config import merge_configs
 
 from langchain_restyle.chat_model import EmbeddedChatModel
 from langchain_restyle.endpoints import endpoint
-from restyle.drivers import AnswerFunction, AsyncAnswerFunction
 from restyle.errors import CardError
+from restyle.jobs import AnswerFunction, AnyFlow, AsyncAnswerFunction, AsyncSpeakFunction, Job, SpeakFunction
 from restyle.messages import Answer, Ask, Role
 from restyle.style import Style
 
-__all__ = ["ModelSpec", "aanswer_with", "answer_with", "chat_model"]
+__all__ = ["Asking", "ModelSpec", "chat_model", "parse_message"]
 
+R = TypeVar("R")
 ModelSpec = str | Runnable[Any, Any] | None
 
 
@@ -51,22 +54,50 @@ def chat_model(style: Style, role: Role, spec: ModelSpec = None) -> Runnable[Any
     return endpoint(spec or stage.model, stage.base_url, stage.request)
 
 
-def answer_with(models: dict[Role, Runnable[Any, Any]], config: RunnableConfig) -> AnswerFunction:
-    """Answer asks with chat models, as children of the run that ``config`` belongs to."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Answers asks with chat models, as children of the run that ``config`` belongs to."""
 
-    def answer(ask: Ask) -> Answer:
-        return _parse(models[ask.role].invoke(_messages(ask), _child(config, ask)))
+    models: dict[Role, Runnable[Any, Any]]
+    config: RunnableConfig
 
-    return answer
+    def job(self, flow: AnyFlow[R], index: int) -> Job[R, AnswerFunction, SpeakFunction]:
+        """The job of the block ``index`` of an input."""
+
+        def answer(ask: Ask) -> Answer:
+            return parse_message(self.models[ask.role].invoke(_messages(ask), self._child(ask, index)))
+
+        def speak(ask: Ask, show: Callable[[str], None]) -> Answer:
+            whole = None
+            for chunk in self.models[ask.role].stream(_messages(ask), self._child(ask, index)):
+                whole = _grown(whole, chunk, show)
+            return parse_message("" if whole is None else whole)
+
+        return Job(flow, answer, speak)
+
+    def ajob(self, flow: AnyFlow[R], index: int) -> Job[R, AsyncAnswerFunction, AsyncSpeakFunction]:
+        """As `job`, for tasks. ``ainvoke`` where it can be: only that goes through LangChain's cache."""
+
+        async def answer(ask: Ask) -> Answer:
+            return parse_message(await self.models[ask.role].ainvoke(_messages(ask), self._child(ask, index)))
+
+        async def speak(ask: Ask, show: Callable[[str], None]) -> Answer:
+            whole = None
+            async for chunk in self.models[ask.role].astream(_messages(ask), self._child(ask, index)):
+                whole = _grown(whole, chunk, show)
+            return parse_message("" if whole is None else whole)
+
+        return Job(flow, answer, speak)
+
+    def _child(self, ask: Ask, index: int) -> RunnableConfig:
+        role = "restyle:style" if ask.role == "restyle" else "restyle:destyle"
+        return merge_configs(self.config, {"run_name": role, "tags": [role, f"restyle:block:{index}"]})
 
 
-def aanswer_with(models: dict[Role, Runnable[Any, Any]], config: RunnableConfig) -> AsyncAnswerFunction:
-    """As `answer_with`, awaiting. ``ainvoke`` and not ``astream``: only the former goes through LangChain's cache."""
-
-    async def answer(ask: Ask) -> Answer:
-        return _parse(await models[ask.role].ainvoke(_messages(ask), _child(config, ask)))
-
-    return answer
+def _grown(whole: Any, chunk: Any, show: Callable[[str], None]) -> Any:
+    """What came so far and the next chunk of it, whose text is shown."""
+    show(chunk if isinstance(chunk, str) else str(chunk.text))
+    return chunk if whole is None else whole + chunk
 
 
 def _messages(ask: Ask) -> list[BaseMessage]:
@@ -74,12 +105,12 @@ def _messages(ask: Ask) -> list[BaseMessage]:
     return [SystemMessage(content=ask.system), HumanMessage(content=ask.user)]
 
 
-def _child(config: RunnableConfig, ask: Ask) -> RunnableConfig:
-    role = "style" if ask.role == "restyle" else "destyle"
-    return merge_configs(config, {"run_name": f"restyle:{role}", "tags": [f"restyle:{role}"]})
+def parse_message(output: Any) -> Answer:
+    """What a model said, from the message or string that it gave.
 
-
-def _parse(output: Any) -> Answer:
+    Raises:
+        TypeError: It gave something else.
+    """
     if isinstance(output, str):
         return Answer(output)
     if not isinstance(output, AIMessage):

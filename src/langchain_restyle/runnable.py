@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any, TypedDict, Unpack
 
-from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables.utils import get_unique_config_specs
 from pydantic import ConfigDict, Field, InstanceOf, PrivateAttr
 
-from langchain_restyle.batches import arestyle_all, raised, restyle_all
-from langchain_restyle.models import ModelSpec, aanswer_with, answer_with, chat_model
+from langchain_restyle.models import ModelSpec
 from langchain_restyle.shapes import RestyleIO
-from langchain_restyle.streams import arestyle_stream, restyle_stream
+from langchain_restyle.work import Work
 from restyle.flows import OnError, OnLoss, Policy
-from restyle.messages import Role
 from restyle.style import Style, check_name
 
 __all__ = ["Restyle", "RestyleOptions"]
@@ -32,6 +30,9 @@ class RestyleOptions(TypedDict, total=False):
     attempts: int
     on_loss: OnLoss
     on_error: OnError
+    key: str | None
+    final_only: bool
+    include_neutral: bool
     max_concurrency: int
     name: str | None
 
@@ -39,8 +40,12 @@ class RestyleOptions(TypedDict, total=False):
 class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
     """Rewrites what a chain says in one author's style, block by block, without changing what it says.
 
-    Strings come out as strings, messages as messages with their id, metadata and tool calls; a message that calls tools
-    passes untouched. While the chain still streams, a block is rewritten as soon as it is complete.
+    What comes in goes out in the same shape: strings; messages with their id, metadata and all content that is no text;
+    prompts (their last word); dictionaries with an answer in them. A message that calls tools and structured output
+    pass untouched. Annotations of a rewritten text stay, without the offsets that they had in the old one. While the
+    chain still streams, a block is rewritten as soon as it is complete.
+
+    Every option can be bound (``.bind(style="other")``) or made configurable.
 
     Example:
         ``chain = prompt | model | StrOutputParser() | Restyle(style="keeper")``
@@ -48,6 +53,7 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
     Raises:
         StyleNotFoundError, StyleNameError, CardError: The style cannot be used.
         ParameterError: A prompt parameter is unknown or missing.
+        ShapeError: While running, where a value holds nothing that could be rewritten.
         LossError: While running, where facts did not survive and ``on_loss="raise"``.
     """
 
@@ -72,10 +78,26 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
     """How often a block is styled before its facts count as lost."""
 
     on_loss: OnLoss = "original"
-    """What stands in for a block whose facts did not survive: ``original``, ``neutral``, ``keep`` or ``raise``."""
+    """What stands in for a block whose facts did not survive: ``original``, ``neutral``, ``keep`` or ``raise``.
+
+    With ``keep`` the block at the head of a stream leaves token by token, and is not asked for again then; not so where
+    it has citation markers, which are put back at its end, or with ``on_error="original"``.
+    """
 
     on_error: OnError = "raise"
     """Whether a model's exception is raised, or the ``original`` block passed on."""
+
+    key: str | None = None
+    """Where a dictionary has its text; None: under any of ``answer``, ``output``, ``result`` and ``messages``."""
+
+    final_only: bool = False
+    """True lets nothing of a streaming message leave before it is certain that it calls no tools.
+
+    Otherwise the text before a tool call is rewritten where it forms whole blocks before the call is seen.
+    """
+
+    include_neutral: bool = False
+    """Whether a message's report, in ``response_metadata["restyle"]``, has the neutral text of every block."""
 
     max_concurrency: int = Field(default=32, ge=1)
     """Model calls in flight; ``max_concurrency`` in a call's config wins."""
@@ -95,13 +117,31 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         """Its fields are all there is to it."""
         return True
 
+    @property
+    def InputType(self) -> Any:  # noqa: N802 - the base class's name for it
+        """What it takes."""
+        return RestyleIO
+
+    @property
+    def OutputType(self) -> Any:  # noqa: N802 - as above
+        """What it gives: the same."""
+        return RestyleIO
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """What can be configured in the two models, where they were given."""
+        models = (self.destyle_model, self.style_model)
+        return get_unique_config_specs(
+            spec for model in models if isinstance(model, Runnable) for spec in model.config_specs
+        )
+
     def invoke(self, input: RestyleIO, config: RunnableConfig | None = None, **kwargs: Any) -> RestyleIO:
-        """Rewrite one value."""
-        return self._call_with_config(self._invoke, input, config, **kwargs)
+        """Rewrite one value; keyword arguments stand in for fields."""
+        return self._call_with_config(self._work(kwargs).invoke, input, config)
 
     async def ainvoke(self, input: RestyleIO, config: RunnableConfig | None = None, **kwargs: Any) -> RestyleIO:
         """Rewrite one value."""
-        return await self._acall_with_config(self._ainvoke, input, config, **kwargs)
+        return await self._acall_with_config(self._work(kwargs).ainvoke, input, config)
 
     def batch(
         self,
@@ -112,8 +152,8 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         **kwargs: Any,
     ) -> list[RestyleIO]:
         """Rewrite many values, the blocks of all of them under one limit."""
-        work = partial(self._batch, stop_on_error=not return_exceptions)
-        return self._batch_with_config(work, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        work = partial(self._work(kwargs).batch, stop_on_error=not return_exceptions)
+        return self._batch_with_config(work, inputs, config, return_exceptions=return_exceptions)
 
     async def abatch(
         self,
@@ -124,8 +164,8 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         **kwargs: Any,
     ) -> list[RestyleIO]:
         """Rewrite many values, the blocks of all of them under one limit."""
-        work = partial(self._abatch, stop_on_error=not return_exceptions)
-        return await self._abatch_with_config(work, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        work = partial(self._work(kwargs).abatch, stop_on_error=not return_exceptions)
+        return await self._abatch_with_config(work, inputs, config, return_exceptions=return_exceptions)
 
     def stream(self, input: RestyleIO, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[RestyleIO]:
         """Rewrite one value, block after block."""
@@ -153,7 +193,7 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         **kwargs: Any,
     ) -> Iterator[RestyleIO]:
         """Rewrite what arrives while it arrives."""
-        yield from self._transform_stream_with_config(input, self._transform, config, **kwargs)
+        yield from self._transform_stream_with_config(input, self._work(kwargs).transform, config)
 
     async def atransform(
         self,
@@ -162,83 +202,29 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
         **kwargs: Any,
     ) -> AsyncIterator[RestyleIO]:
         """Rewrite what arrives while it arrives."""
-        stream_ = self._atransform_stream_with_config(input, self._atransform, config, **kwargs)
+        stream_ = self._atransform_stream_with_config(input, self._work(kwargs).atransform, config)
         async with aclosing(stream_) as chunks:  # type: ignore[type-var]  # it is a generator, typed as an iterator
             async for chunk in chunks:
                 yield chunk
 
-    def _policy(self) -> Policy:
-        return Policy(
+    def _work(self, options: dict[str, Any]) -> Work:
+        """What one call goes by; ``options`` stand in for fields."""
+        if options:
+            return type(self)(**{**dict(self), **options})._work({})  # noqa: SLF001 - its own kind
+        policy = Policy(
             self.parameters,
             destyle=self.destyle,
             attempts=self.attempts,
             on_loss=self.on_loss,
             on_error=self.on_error,
         )
-
-    def _models(self) -> dict[Role, Runnable[Any, Any]]:
-        """The two models, built on first use: a chain may be constructed where nothing can be reached yet."""
-        models: dict[Role, Runnable[Any, Any]] = {"restyle": chat_model(self._card, "restyle", self.style_model)}
-        if self.destyle and self._card.destyle is not None:
-            models["destyle"] = chat_model(self._card, "destyle", self.destyle_model)
-        return models
-
-    def _concurrency(self, config: RunnableConfig) -> int:
-        return config.get("max_concurrency") or self.max_concurrency
-
-    # The helpers below have the signatures that core's `_..._with_config` functions look for; the config that they get
-    # is already the child's.
-
-    def _invoke(self, value: RestyleIO, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> RestyleIO:
-        (output,) = self._batch([value], [run_manager], [config], stop_on_error=True)
-        return raised(output)
-
-    async def _ainvoke(
-        self, value: RestyleIO, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
-    ) -> RestyleIO:
-        (output,) = await self._abatch([value], [run_manager], [config], stop_on_error=True)
-        return raised(output)
-
-    def _batch(
-        self,
-        values: list[RestyleIO],
-        run_manager: list[CallbackManagerForChainRun],
-        config: list[RunnableConfig],
-        *,
-        stop_on_error: bool,
-    ) -> list[RestyleIO | Exception]:
-        models, limit = self._models(), self._concurrency(config[0])
-        answers = [answer_with(models, each) for each in config]
-        return restyle_all(values, answers, self._card, self._policy(), concurrency=limit, stop_on_error=stop_on_error)
-
-    async def _abatch(
-        self,
-        values: list[RestyleIO],
-        run_manager: list[AsyncCallbackManagerForChainRun],
-        config: list[RunnableConfig],
-        *,
-        stop_on_error: bool,
-    ) -> list[RestyleIO | Exception]:
-        models, limit = self._models(), self._concurrency(config[0])
-        answers = [aanswer_with(models, each) for each in config]
-        return await arestyle_all(
-            values, answers, self._card, self._policy(), concurrency=limit, stop_on_error=stop_on_error
+        return Work(
+            self._card,
+            policy,
+            style_model=self.style_model,
+            destyle_model=self.destyle_model,
+            key=self.key,
+            final_only=self.final_only,
+            include_neutral=self.include_neutral,
+            max_concurrency=self.max_concurrency,
         )
-
-    def _transform(
-        self, chunks: Iterator[RestyleIO], run_manager: CallbackManagerForChainRun, config: RunnableConfig
-    ) -> Iterator[RestyleIO]:
-        answer, limit = answer_with(self._models(), config), self._concurrency(config)
-        return restyle_stream(chunks, answer, self._card, self._policy(), concurrency=limit)
-
-    async def _atransform(
-        self,
-        chunks: AsyncIterator[RestyleIO],
-        run_manager: AsyncCallbackManagerForChainRun,
-        config: RunnableConfig,
-    ) -> AsyncGenerator[RestyleIO, None]:
-        answer, limit = aanswer_with(self._models(), config), self._concurrency(config)
-        results = arestyle_stream(chunks, answer, self._card, self._policy(), concurrency=limit)
-        async with aclosing(results):
-            async for result in results:
-                yield result

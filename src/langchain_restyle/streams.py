@@ -2,83 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
-from itertools import chain
+from functools import partial
+from typing import Any
 
-from langchain_restyle.batches import arestyle_all, raised, restyle_all
-from langchain_restyle.shapes import Envelope, RestyleIO, envelope_for
-from restyle.blocks import Block, Splitter
-from restyle.drivers import AnswerFunction, AsyncAnswerFunction, astream, stream
-from restyle.flows import Flow, Policy, Rewritten, rewrite_block
-from restyle.rewriting import Rewrite, acut, cut
-from restyle.style import Style
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables.utils import AddableDict
 
-__all__ = ["arestyle_stream", "restyle_stream"]
+from langchain_restyle.lanes import Feed, Queue, Voice, whole
+from langchain_restyle.shapes import keys_of, missing_key, open_entry, open_value
+from langchain_restyle.voices import MessageVoice, StringVoice
+from restyle.blocks import Block
+from restyle.drivers import aparts, parts
+from restyle.jobs import Aside, Delta, Job
 
-
-def restyle_stream(
-    chunks: Iterator[RestyleIO], answer: AnswerFunction, style: Style, policy: Policy, *, concurrency: int
-) -> Iterator[RestyleIO]:
-    """Rewrite what arrives while it arrives, block by block; a message that comes whole leaves whole."""
-    for first in chunks:
-        envelope = envelope_for(first)
-        if envelope is None:
-            (output,) = restyle_all([first], [answer], style, policy, concurrency=concurrency, stop_on_error=True)
-            yield raised(output)
-            continue
-        texts = map(envelope.take, chain([first], chunks))
-        work = ((_flow(block, envelope, style, policy), answer) for block in cut(texts, Splitter()))
-        done = []
-        for result in stream(work, concurrency=concurrency):
-            done.append(result)
-            if result.text:
-                yield envelope.wrap(result.text)
-        if (last := envelope.last(Rewrite(tuple(done)))) is not None:
-            yield last
+__all__ = ["Weaver", "arestyle_stream", "restyle_stream"]
 
 
-async def arestyle_stream(
-    chunks: AsyncIterator[RestyleIO], answer: AsyncAnswerFunction, style: Style, policy: Policy, *, concurrency: int
-) -> AsyncGenerator[RestyleIO, None]:
-    """As `restyle_stream`, for tasks."""
-    async for first in chunks:
-        envelope = envelope_for(first)
-        if envelope is None:
-            (output,) = await arestyle_all(
-                [first], [answer], style, policy, concurrency=concurrency, stop_on_error=True
+class Weaver:
+    """Knows how chunks become jobs, and how results become chunks.
+
+    Args:
+        rewrite: The job of a block, and which number it is.
+        key: Where a dictionary has the text; None means where chains usually have it.
+        final_only: Whether nothing of a message leaves before it is certain that the message calls no tools.
+        neutral: Whether the report of a message holds the neutral texts.
+    """
+
+    def __init__(
+        self, rewrite: Callable[[Block, int], Job[Any, Any, Any]], *, key: str | None, final_only: bool, neutral: bool
+    ) -> None:
+        self._queue = Queue(rewrite)
+        self._key, self._final_only, self._neutral = key, final_only, neutral
+        self._voices: dict[tuple[str | None, type], StringVoice | MessageVoice] = {}  # None: not in a dictionary
+        self._keys: dict[Any, bool] = {}  # of dictionaries, and whether there was something to rewrite under it
+
+    def feed(self, chunk: Any) -> Feed:
+        """Take the next chunk."""
+        if not isinstance(chunk, dict):
+            yield from self._say(None, chunk, _undressed)
+            return
+        keys = keys_of(chunk, self._key)
+        self._keys.update({key: key in keys for key in chunk if not self._keys.get(key)})
+        if others := {key: value for key, value in chunk.items() if key not in keys}:
+            yield Aside(AddableDict(others))
+        for key in keys:
+            yield from self._say(key, chunk[key], partial(_entry, key))
+
+    def end(self) -> Feed:
+        """There are no more."""
+        for voice in self._voices.values():
+            yield from voice.end()
+        if self._keys and not any(self._keys.values()):
+            raise missing_key(list(self._keys), self._key)
+
+    def out(self, part: Any) -> Iterator[Any]:
+        """What leaves for a part that a driver gave."""
+        if isinstance(part, Delta):
+            yield from self._queue.sinks[0].delta(part.text)
+        elif not isinstance(part, Aside):
+            yield from self._queue.sinks.popleft().take(part)
+        elif isinstance(part.value, Voice):
+            yield from part.value.settle()
+        else:
+            yield part.value
+
+    def close(self) -> Iterator[Any]:
+        """What leaves at the end."""
+        for voice in self._voices.values():
+            yield from voice.close()
+
+    def _say(self, key: str | None, value: Any, dress: Callable[[Any], Any]) -> Feed:
+        if isinstance(value, str | AIMessageChunk):
+            yield from self._voice(key, value, dress).feed(value)
+        elif key is None:
+            yield from whole(open_value(value, neutral=self._neutral), dress, self._queue)
+        else:
+            yield from whole(open_entry(value, strict=key == self._key, neutral=self._neutral), dress, self._queue)
+
+    def _voice(self, key: str | None, value: str | AIMessageChunk, dress: Callable[[Any], Any]) -> Any:
+        place = key, type(value)
+        if place not in self._voices:
+            self._voices[place] = (
+                StringVoice(self._queue, dress)
+                if isinstance(value, str)
+                else MessageVoice(self._queue, dress, final_only=self._final_only, neutral=self._neutral)
             )
-            yield raised(output)
-            continue
-        work = _ajobs(_texts(envelope, first, chunks), answer, envelope, style, policy)
-        done = []
-        async with aclosing(astream(work, concurrency=concurrency)) as results:
-            async for result in results:
-                done.append(result)
-                if result.text:
-                    yield envelope.wrap(result.text)
-        if (last := envelope.last(Rewrite(tuple(done)))) is not None:
-            yield last
+        return self._voices[place]
 
 
-async def _ajobs(
-    texts: AsyncIterator[str], answer: AsyncAnswerFunction, envelope: Envelope, style: Style, policy: Policy
-) -> AsyncGenerator[tuple[Flow, AsyncAnswerFunction], None]:
-    async for block in acut(texts, Splitter()):
-        yield _flow(block, envelope, style, policy), answer
+def restyle_stream(chunks: Iterator[Any], weaver: Weaver, *, concurrency: int) -> Iterator[Any]:
+    """Rewrite what arrives while it arrives; what comes whole leaves whole."""
+
+    def jobs() -> Feed:
+        for chunk in chunks:
+            yield from weaver.feed(chunk)
+        yield from weaver.end()
+
+    for part in parts(jobs(), concurrency=concurrency):
+        yield from weaver.out(part)
+    yield from weaver.close()
 
 
-async def _texts(envelope: Envelope, first: RestyleIO, chunks: AsyncIterator[RestyleIO]) -> AsyncIterator[str]:
-    yield envelope.take(first)
-    async for chunk in chunks:
-        yield envelope.take(chunk)
+async def arestyle_stream(chunks: AsyncIterator[Any], weaver: Weaver, *, concurrency: int) -> AsyncGenerator[Any, None]:
+    """As `restyle_stream`, for tasks."""
+
+    async def jobs() -> AsyncGenerator[Job[Any, Any, Any] | Aside[Any], None]:
+        async for chunk in chunks:
+            for job in weaver.feed(chunk):
+                yield job
+        for job in weaver.end():
+            yield job
+
+    async with aclosing(aparts(jobs(), concurrency=concurrency)) as results:
+        async for part in results:
+            for chunk in weaver.out(part):
+                yield chunk
+    for chunk in weaver.close():
+        yield chunk
 
 
-def _flow(block: Block, envelope: Envelope, style: Style, policy: Policy) -> Flow:
-    return _passing(block) if envelope.calls_tools else rewrite_block(block, style, policy)
+def _undressed(value: Any) -> Any:
+    return value
 
 
-def _passing(block: Block) -> Flow:
-    """What stands beside tool calls is no answer yet."""
-    yield from ()
-    return Rewritten(block, block.text, "verbatim")
+def _entry(key: str, value: Any) -> AddableDict:
+    return AddableDict({key: value})

@@ -1,4 +1,4 @@
-"""Four drivers that answer flows: sync and async, one flow and many.
+"""Four drivers that answer flows: sync and async, one flow (`run`, `arun`) and many.
 
 Flows run concurrently, their results leave in order, and no flow waits for another. Look-ahead is bounded: a driver
 takes a new job only while fewer than ``2 * concurrency`` results wait. When the consumer stops, what is left is
@@ -9,51 +9,35 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
-from functools import partial
+from dataclasses import dataclass, field
 from threading import Event
-from typing import TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
+from restyle.jobs import (
+    AnswerFunction,
+    AnyFlow,
+    Aside,
+    AsyncAnswerFunction,
+    AsyncSpeakFunction,
+    Delta,
+    Job,
+    SpeakFunction,
+    arun,
+    run,
+)
 from restyle.messages import Answer, Ask
+from restyle.reveal import Reveal
 
-__all__ = ["AnswerFunction", "AsyncAnswerFunction", "arun", "astream", "run", "stream"]
+__all__ = ["AnswerFunction", "AsyncAnswerFunction", "aparts", "arun", "astream", "parts", "run", "stream"]
 
 R = TypeVar("R")
-AnyFlow: TypeAlias = Generator[Ask, Answer, R]
-AnswerFunction: TypeAlias = Callable[[Ask], Answer]
-AsyncAnswerFunction: TypeAlias = Callable[[Ask], Awaitable[Answer]]
-
-
-def run(flow: AnyFlow[R], answer: AnswerFunction) -> R:
-    """Answer one flow to its end. What ``answer`` raises is thrown into the flow, whose policy decides."""
-    resume: Callable[[], Ask] = partial(next, flow)
-    while True:
-        # Only the flow itself may end the loop: a StopIteration out of `answer` must not look like its end.
-        try:
-            ask = resume()
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # typeshed cannot know a generator's return type here
-        try:
-            resume = partial(flow.send, answer(ask))
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is the flow's to judge
-            resume = partial(flow.throw, error)
-
-
-async def arun(flow: AnyFlow[R], answer: AsyncAnswerFunction) -> R:
-    """As `run`, awaiting each answer."""
-    resume: Callable[[], Ask] = partial(next, flow)
-    while True:
-        try:
-            ask = resume()
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]  # as above
-        try:
-            resume = partial(flow.send, await answer(ask))
-        except Exception as error:  # noqa: BLE001 - as above
-            resume = partial(flow.throw, error)
+P = TypeVar("P")
+_Jobs: TypeAlias = Iterable[Job[R, AnswerFunction, SpeakFunction] | Aside[P]]
+_AsyncJobs: TypeAlias = AsyncGenerator[Job[R, AsyncAnswerFunction, AsyncSpeakFunction] | Aside[P], None]
 
 
 def stream(jobs: Iterable[tuple[AnyFlow[R], AnswerFunction]], *, concurrency: int = 32) -> Iterator[R]:
@@ -62,73 +46,190 @@ def stream(jobs: Iterable[tuple[AnyFlow[R], AnswerFunction]], *, concurrency: in
     The consumer's thread pulls ``jobs``: a source that is still streaming is read between two results, and no other
     thread touches it. An exception, a flow's or the source's, is raised at its place, after the results before it.
     """
-    waiting: deque[Future[R]] = deque()
-    stopped = Event()
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="restyle")
-    finished = False
-    try:
-        for flow, answer in _to_its_end(jobs):
-            waiting.append(pool.submit(copy_context().run, run, flow, _until(stopped, answer)))
-            while waiting and (waiting[0].done() or len(waiting) >= 2 * concurrency):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-        finished = True
-    finally:
-        stopped.set()
-        pool.shutdown(wait=finished, cancel_futures=True)
+    return cast("Iterator[R]", parts((Job(*job) for job in jobs), concurrency=concurrency))
 
 
 async def astream(
     jobs: AsyncGenerator[tuple[AnyFlow[R], AsyncAnswerFunction], None], *, concurrency: int = 32
 ) -> AsyncGenerator[R, None]:
     """As `stream`, with tasks: one pump reads ``jobs`` ahead of the consumer, at most ``concurrency`` flows run."""
+
+    async def whole() -> AsyncGenerator[Job[R, AsyncAnswerFunction, AsyncSpeakFunction], None]:
+        async with aclosing(jobs):
+            async for job in jobs:
+                yield Job(*job)
+
+    results = cast("AsyncGenerator[R, None]", aparts(whole(), concurrency=concurrency))
+    async with aclosing(results):
+        async for result in results:
+            yield result
+
+
+@dataclass(slots=True, eq=False)
+class _Running(Generic[R]):
+    """A flow under way, and what of its answer may leave before its result."""
+
+    deltas: deque[str] = field(default_factory=deque)
+    result: Future[R] | asyncio.Task[R] | None = None
+
+    def done(self) -> bool:
+        return self.result is not None and self.result.done()
+
+    def take(self) -> R:
+        return cast("Future[R]", self.result).result()
+
+
+class _Line(Generic[R]):
+    """The flows under way, in order; ``news`` is set whenever something of them may leave."""
+
+    def __init__(self, news: Event | asyncio.Event) -> None:
+        self.news = news
+        self.waiting: deque[_Running[R]] = deque()
+
+    def add(self) -> _Running[R]:
+        self.waiting.append(_Running())
+        return self.waiting[-1]
+
+    def reveal(self, running: _Running[R], ask: Ask) -> Reveal | None:
+        """Shows the answer that comes, if it may be shown and nothing stands before it."""
+        if not ask.showable or self.waiting[0] is not running:
+            return None
+
+        def show(text: str) -> None:
+            running.deltas.append(text)
+            self.news.set()
+
+        return Reveal(ask, show)
+
+    def leaving(self) -> Iterator[R | Delta]:
+        """What can leave by now."""
+        while self.waiting:
+            head = self.waiting[0]
+            done = head.done()  # before its deltas are taken: after them, more may have come
+            while head.deltas:
+                yield Delta(head.deltas.popleft())
+            if not done:
+                return
+            self.waiting.popleft()
+            yield head.take()
+
+
+def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | Aside[P]]:
+    """As `stream`, and in between the asides of the source, and the deltas of the flow that is next to leave."""
+    news, stopped = Event(), Event()
+    line: _Line[R] = _Line(news)
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="restyle")
+    finished = False
+
+    def begin(job: Job[R, AnswerFunction, SpeakFunction]) -> None:
+        running = line.add()
+
+        def answer(ask: Ask) -> Answer:
+            if stopped.is_set():
+                raise CancelledError
+            if job.speak and (reveal := line.reveal(running, ask)):
+                return reveal.end(job.speak(ask, reveal.feed))
+            return job.answer(ask)
+
+        running.result = future = pool.submit(copy_context().run, run, job.flow, answer)
+        future.add_done_callback(lambda _: news.set())
+
+    def leaving(limit: int) -> Iterator[R | Delta]:
+        """What can leave, until no more than ``limit`` results wait."""
+        while True:
+            news.clear()
+            yield from line.leaving()
+            if len(line.waiting) <= limit:
+                return
+            news.wait()
+
+    try:
+        for job in _to_its_end(jobs):
+            if isinstance(job, Aside):
+                yield job
+            else:
+                begin(job)
+            yield from leaving(2 * concurrency - 1)
+        yield from leaving(0)
+        finished = True
+    finally:
+        stopped.set()
+        pool.shutdown(wait=finished, cancel_futures=True)
+
+
+async def aparts(jobs: _AsyncJobs[R, P], *, concurrency: int = 32) -> AsyncGenerator[R | Delta | Aside[P], None]:
+    """As `parts`, with tasks: see `astream`."""
     if concurrency < 1:  # a gate without places would wait for ever
         raise ValueError(f"concurrency is {concurrency}: at least one request must be in flight")
-    results: asyncio.Queue[asyncio.Task[R] | None] = asyncio.Queue(maxsize=2 * concurrency)
-    gate = asyncio.Semaphore(concurrency)
-    tasks: set[asyncio.Task[R]] = set()
-
-    async def gated(flow: AnyFlow[R], answer: AsyncAnswerFunction) -> R:
-        async with gate:
-            return await arun(flow, answer)
-
-    async def pump() -> None:
-        try:
-            async with aclosing(jobs):
-                async for flow, answer in jobs:
-                    task = asyncio.create_task(gated(flow, answer))
-                    tasks.add(task)
-                    await results.put(task)
-        except Exception:
-            await results.put(None)  # what the source raised comes after the results before it: see below
-            raise
-        await results.put(None)
-
-    pumping = asyncio.create_task(pump())
+    pump: _Pump[R, P] = _Pump(concurrency)
+    pumping = asyncio.create_task(pump.run(jobs))
+    pumping.add_done_callback(lambda _: pump.news.set())
     try:
-        while (task := await results.get()) is not None:
-            # Shielded: cancelling this task alone would free its place at the gate, and start one more call.
-            result = await asyncio.shield(task)
-            tasks.discard(task)  # only now: a task that failed unseen must stay for the gather below to hear of it
-            yield result
-        await pumping
+        while True:
+            pump.news.clear()
+            ended = pumping.done()  # before anything is taken: after it, more may have come
+            for part in pump.leaving():
+                yield part
+            if ended and not pump.line.waiting:
+                break
+            await pump.news.wait()
+        await pumping  # what the source raised comes after the results before it
     finally:
         # No TaskGroup or timeout may stay open across a yield: each `anext` can run in a task of its own.
-        left = [pumping, *tasks]
+        left = [pumping, *(cast("asyncio.Task[Any]", running.result) for running in pump.line.waiting)]
         for each in left:
             each.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
 
-def _to_its_end(
-    jobs: Iterable[tuple[AnyFlow[R], AnswerFunction]],
-) -> Generator[tuple[AnyFlow[R], AnswerFunction], None, None]:
+class _Pump(Generic[R, P]):
+    """Reads jobs ahead of the consumer and starts them, as long as there is room."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.news = asyncio.Event()
+        self.line: _Line[R] = _Line(self.news)
+        self._asides: deque[Aside[P]] = deque()
+        self._room = asyncio.Semaphore(2 * concurrency)
+        self._gate = asyncio.Semaphore(concurrency)
+
+    async def run(self, jobs: _AsyncJobs[R, P]) -> None:
+        async with aclosing(jobs):
+            async for job in jobs:
+                await self._room.acquire()
+                if isinstance(job, Aside):
+                    self._asides.append(job)
+                    self.news.set()
+                else:
+                    running = self.line.add()
+                    running.result = asyncio.create_task(self._answer(job, running))
+                    running.result.add_done_callback(lambda _: self.news.set())
+
+    def leaving(self) -> Iterator[R | Delta | Aside[P]]:
+        """What can leave by now; it makes room."""
+        while self._asides:
+            yield self._asides.popleft()
+            self._room.release()
+        for part in self.line.leaving():
+            yield part
+            if not isinstance(part, Delta):
+                self._room.release()
+
+    async def _answer(self, job: Job[R, AsyncAnswerFunction, AsyncSpeakFunction], running: _Running[R]) -> R:
+        async def answer(ask: Ask) -> Answer:
+            if job.speak and (reveal := self.line.reveal(running, ask)):
+                return reveal.end(await job.speak(ask, reveal.feed))
+            return await job.answer(ask)
+
+        async with self._gate:
+            return await arun(job.flow, answer)
+
+
+def _to_its_end(jobs: _Jobs[R, P]) -> Iterator[Job[R, AnswerFunction, SpeakFunction] | Aside[P]]:
     """The jobs, and where their source raises, a flow that raises the same."""
     try:
         yield from jobs
     except Exception as error:  # noqa: BLE001 - whatever it is, the consumer gets it, but in order
-        yield _raising(error), _nobody
+        yield Job(_raising(error), _nobody)
 
 
 def _raising(error: Exception) -> AnyFlow[R]:
@@ -138,12 +239,3 @@ def _raising(error: Exception) -> AnyFlow[R]:
 
 def _nobody(ask: Ask) -> Answer:
     raise AssertionError(ask)
-
-
-def _until(stopped: Event, answer: AnswerFunction) -> AnswerFunction:
-    def answer_unless_stopped(ask: Ask) -> Answer:
-        if stopped.is_set():
-            raise CancelledError
-        return answer(ask)
-
-    return answer_unless_stopped

@@ -17,6 +17,7 @@ the value, the place (``path:line`` where there is one) and the next step.
     ├── LedgerError (ValueError)          a ledger of another schema, or none at all
     ├── ModelFileError (ValueError)       an embedded model file that does not fit
     ├── ModelError (RuntimeError)         a model that did not answer
+    ├── ShapeError (TypeError)            a value in which no text to rewrite is known
     ├── LossError (ValueError)            a rewrite lost facts and ``on_loss="raise"``
     └── MissingExtraError (ImportError)   an optional dependency is not installed
 """
@@ -37,6 +38,7 @@ __all__ = [
     "PromptError",
     "RestyleError",
     "RowError",
+    "ShapeError",
     "StyleNameError",
     "StyleNotFoundError",
     "TeacherMissingError",
@@ -99,17 +101,22 @@ class ModelError(RestyleError, RuntimeError):
     """A model behind an endpoint failed or did not answer."""
 
 
+class ShapeError(RestyleError, TypeError):
+    """A chain handed over a value in which it is not known what to rewrite."""
+
+
 class LossError(RestyleError, ValueError):
     """A rewrite still lost or invented facts after every attempt, and ``on_loss="raise"``."""
 
 
 class MissingExtraError(RestyleError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message names the extra that brings it, or without one, itself."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs the package {package!r}: pip install 'restyle[{extra}]'", name=package)
+    def __init__(self, package: str, extra: str | None, purpose: str) -> None:
+        source = f"'restyle[{extra}]'" if extra else package
+        super().__init__(f"{purpose} needs the package {package!r}: pip install {source}", name=package)
         self._given = (package, extra, purpose)
 
-    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str | None, str]]:
         # Exceptions are rebuilt from their message where they cross a process border; this one has other arguments.
         return type(self), self._given

@@ -7,7 +7,7 @@ became of its block. Drivers (`restyle.drivers`) do the asking; frameworks only 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from restyle.blocks import Block
@@ -34,7 +34,8 @@ class Policy:
         destyle: False skips the de-style model, for text known to be neutral.
         attempts: How often a block is styled before it counts as lost; at least 1.
         on_loss: What stands in for a block whose facts did not survive: the original, its neutral text, the lossy text
-            after all, or a `restyle.errors.LossError`.
+            after all, or a `restyle.errors.LossError`. With ``"keep"`` (and ``on_error="raise"``) a block without
+            citation markers may leave while its answer still comes; such a block is not asked for again.
         on_error: Whether an exception of a model is raised, or the original block passed on.
     """
 
@@ -78,8 +79,8 @@ class Rewritten:
     asks: int = 0
     error: str | None = None
 
-    def report(self) -> dict[str, Any]:
-        """The block's row in the metadata of a response: only JSON values, and no text of the author's."""
+    def report(self, *, neutral: bool = False) -> dict[str, Any]:
+        """The block's row in the metadata of a response: only JSON values, with the ``neutral`` text where wanted."""
         row: dict[str, Any] = {
             "start": self.block.start,
             "end": self.block.end,
@@ -92,6 +93,8 @@ class Rewritten:
             row["faults"] = [fault.kind for fault in self.faults]
         if self.error:
             row["error"] = self.error
+        if neutral and self.neutral is not None:
+            row["neutral"] = self.neutral
         return row
 
 
@@ -131,6 +134,10 @@ class _Rewriting:
         self.losses: tuple[Loss, ...] = ()
         self.faults: list[Fault] = []
         self.asks = 0
+        # Only what nothing can call back may be shown early: neither a loss, nor an error, nor a marker's place.
+        self.showable = policy.on_loss == "keep" and policy.on_error == "raise" and not self.markers
+        self.shown = False  # whether part of the last answer has left
+        self.marred = False  # whether that turned out to be no rewriting to its end: cut off, or with an afterword
 
     def run(self) -> Flow:
         if not self.source.strip():  # nothing but citation markers
@@ -139,6 +146,8 @@ class _Rewriting:
             for _ in range(self.policy.attempts):
                 if (yield from self._attempt()):
                     return self._end("styled", self.styled)
+                if self.shown:
+                    break
         except Exception as error:  # whatever the model or the framework around it raised: on_error decides
             if self.policy.on_error == "raise":
                 raise
@@ -151,21 +160,24 @@ class _Rewriting:
             self.neutral = yield from self._ask(self.style.ask("destyle", self.source, self.policy.parameters))
         if self.neutral is None:
             return False
-        answer = yield from self._ask(self.style.ask("restyle", self.neutral, self.policy.parameters))
+        ask = self.style.ask("restyle", self.neutral, self.policy.parameters)
+        answer = yield from self._ask(replace(ask, showable=self.showable))
         if answer is None:
             return False
         self.styled = attach(answer, self.markers)
         self.losses = tuple(losses(self.block.text, self.styled))
         if self.losses and self.neutral != self.source and losses(self.source, self.neutral):
             self.neutral = None  # styling the same neutral text again cannot bring back what it has lost
-        return not self.losses
+        return not self.losses and not self.marred
 
     def _ask(self, ask: Ask) -> Generator[Ask, Answer, str | None]:
         answer = yield ask
         self.asks += 1
+        self.shown = bool(answer.shown)
         if fault := find_fault(ask.user, answer):
             self.faults.append(fault)
-            return None
+            self.marred = self.shown
+            return visible_text(answer) if self.shown else None
         return visible_text(answer)
 
     def _fall_back(self) -> Rewritten:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 from restyle.answering import aanswering, answering
-from restyle.blocks import Block, Splitter
+from restyle.blocks import Block
 from restyle.drivers import AnswerFunction, AsyncAnswerFunction, astream, stream
 from restyle.flows import Flow, OnError, OnLoss, Policy, Rewritten, rewrite_block
+from restyle.structured import AnswerSplitter
 from restyle.style import Style
 
 __all__ = [
@@ -57,20 +58,22 @@ class Rewrite:
         """The facts that led to a fallback, over all blocks."""
         return tuple(loss for block in self.blocks for loss in block.losses)
 
-    def report(self) -> dict[str, Any]:
-        """Metadata for a response: one row per block that is not verbatim."""
-        return {"blocks": [block.report() for block in self.blocks if not block.block.verbatim]}
+    def report(self, *, neutral: bool = False) -> dict[str, Any]:
+        """Metadata for a response: one row per block that is not verbatim, with its ``neutral`` text where wanted."""
+        return {"blocks": [block.report(neutral=neutral) for block in self.blocks if not block.block.verbatim]}
 
 
-def cut(chunks: Iterable[str], splitter: Splitter) -> Iterator[Block]:
+def cut(chunks: Iterable[str]) -> Iterator[Block]:
     """The blocks of a text that arrives in chunks, each as soon as its boundary is certain."""
+    splitter = AnswerSplitter()
     for chunk in chunks:
         yield from splitter.feed(chunk)
     yield from splitter.flush()
 
 
-async def acut(chunks: AsyncIterable[str], splitter: Splitter) -> AsyncGenerator[Block, None]:
+async def acut(chunks: AsyncIterable[str]) -> AsyncGenerator[Block, None]:
     """As `cut`, for an asynchronous source."""
+    splitter = AnswerSplitter()
     async for chunk in chunks:
         for block in splitter.feed(chunk):
             yield block
@@ -82,7 +85,7 @@ def jobs(
     chunks: Iterable[str], style: Style, policy: Policy, answer: AnswerFunction
 ) -> Iterator[tuple[Flow, AnswerFunction]]:
     """One flow for every block of the text, and how to answer it: the input of `restyle.drivers.stream`."""
-    for block in cut(chunks, Splitter()):
+    for block in cut(chunks):
         yield rewrite_block(block, style, policy), answer
 
 
@@ -90,7 +93,7 @@ async def ajobs(
     chunks: AsyncIterable[str], style: Style, policy: Policy, answer: AsyncAnswerFunction
 ) -> AsyncGenerator[tuple[Flow, AsyncAnswerFunction], None]:
     """As `jobs`, the input of `restyle.drivers.astream`."""
-    async for block in acut(chunks, Splitter()):
+    async for block in acut(chunks):
         yield rewrite_block(block, style, policy), answer
 
 

@@ -1,0 +1,123 @@
+"""Strings and messages that stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from langchain_core.messages import AIMessageChunk
+
+from langchain_restyle.content import Item, calls_tools, item_text, without_offsets
+from langchain_restyle.lanes import Feed, Lane, Queue, Voice
+from restyle.jobs import Aside
+from restyle.rewriting import Rewrite
+
+__all__ = ["MessageVoice", "StringVoice"]
+
+Dress = Callable[[Any], Any]  # puts a value under its key, where it came in a dictionary
+
+
+class StringVoice(Voice):
+    """A string that streams."""
+
+    def __init__(self, queue: Queue, dress: Dress) -> None:
+        super().__init__(queue)
+        self._dress = dress
+        self._lane = Lane(self, dress)
+
+    def feed(self, text: str) -> Feed:
+        """Take the next chunk."""
+        return self._lane.feed(text)
+
+    def end(self) -> Feed:
+        """There are no more."""
+        return self._lane.end()
+
+    def close(self) -> Iterator[Any]:
+        """What is said once: an empty answer is an answer, and what stands downstream waits for one."""
+        if not any(result.text for result in self.done):
+            yield self._dress("")
+
+
+class MessageVoice(Voice):
+    """A message that streams.
+
+    Upstream's metadata and usage leave once, on the last chunk: merging would repeat strings and add counts.
+
+    Args:
+        queue: Where its blocks wait.
+        dress: What chunks leave in.
+        final_only: Whether nothing leaves before it is certain that the message calls no tools.
+        neutral: Whether the report holds the neutral texts.
+    """
+
+    def __init__(self, queue: Queue, dress: Dress, *, final_only: bool, neutral: bool) -> None:
+        super().__init__(queue, holding=final_only)
+        self._dress, self._final_only, self._neutral = dress, final_only, neutral
+        self._rest: AIMessageChunk | None = None
+        self._lane: Lane | None = None
+        self._lane_of: Any = None  # what the lane is the text of: the content, or its item of that index
+        self._listed = False  # whether the content is a list
+
+    def feed(self, chunk: AIMessageChunk) -> Feed:
+        """Take the next chunk."""
+        self._grow(chunk)
+        if chunk.tool_call_chunks or calls_tools(chunk):
+            self.passing = True
+            self.untouched = self._final_only
+        if chunk.tool_call_chunks:
+            yield Aside(self._dress(self._chunk("", tool_call_chunks=chunk.tool_call_chunks)))
+        if self.passing or chunk.chunk_position == "last":
+            yield from self._let_go()
+        if isinstance(chunk.content, str):
+            yield from self._text(chunk.content, "content", self._chunk)
+            return
+        self._listed = True
+        for item in chunk.content:
+            yield from self._item(item)
+
+    def end(self) -> Feed:
+        """There are no more."""
+        if self._lane is not None:
+            yield from self._lane.end()
+        yield from self._let_go()
+
+    def close(self) -> Iterator[Any]:
+        """What is said once."""
+        if self._rest is None:
+            return
+        report = {} if self.passing else {"restyle": Rewrite(tuple(self.done)).report(neutral=self._neutral)}
+        content: Any = [] if self._listed else ""
+        metadata = {**self._rest.response_metadata, **report}
+        yield self._dress(self._rest.model_copy(update={"content": content, "response_metadata": metadata}))
+
+    def _grow(self, chunk: AIMessageChunk) -> None:
+        without = {"content": "", "tool_call_chunks": [], "tool_calls": [], "invalid_tool_calls": []}
+        rest = chunk.model_copy(update=without)
+        self._rest = rest if self._rest is None else self._rest + rest
+
+    def _item(self, item: Item) -> Feed:
+        text = item_text(item)
+        if text:
+            head: dict[str, Any] = {"type": "text"}
+            if isinstance(item, dict) and "index" in item:
+                head["index"] = item["index"]  # chunks merge where it is the same
+            yield from self._text(text, head.get("index"), lambda text: self._chunk([{**head, "text": text}]))
+        if isinstance(item, dict) and (not text or item.get("annotations")):
+            rest = {**without_offsets(item), "text": ""} if text else without_offsets(item)
+            yield from self.queue.value(self._dress(self._chunk([rest])))
+
+    def _text(self, text: str, lane_of: Any, chunk: Callable[[str], Any]) -> Feed:
+        if self._lane is None or self._lane_of != lane_of:
+            if self._lane is not None:
+                yield from self._lane.end()
+            self._lane, self._lane_of = Lane(self, lambda text: self._dress(chunk(text))), lane_of
+        yield from self._lane.feed(text)
+
+    def _chunk(self, content: str | list[Any], **fields: Any) -> AIMessageChunk:
+        return AIMessageChunk(content=content, id=self._rest.id if self._rest else None, **fields)
+
+    def _let_go(self) -> Feed:
+        if self.holding:
+            self.holding = False
+            yield Aside(self)
