@@ -95,9 +95,10 @@ class Weaver:
 def restyle_stream(chunks: Iterator[Any], weaver: Weaver, *, concurrency: int) -> Iterator[Any]:
     """Rewrite what arrives while it arrives; what comes whole leaves whole."""
 
-    def jobs() -> Feed:
+    def jobs() -> Iterator[Job[Any, Any, Any] | Aside[Any] | None]:
         for chunk in chunks:
             yield from weaver.feed(chunk)
+            yield None
         yield from weaver.end()
 
     for part in parts(jobs(), concurrency=concurrency):

@@ -36,17 +36,19 @@ __all__ = ["AnswerFunction", "AsyncAnswerFunction", "aparts", "arun", "astream",
 
 R = TypeVar("R")
 P = TypeVar("P")
-_Jobs: TypeAlias = Iterable[Job[R, AnswerFunction, SpeakFunction] | Aside[P]]
+# None brings nothing: it lets leave what is ready, where the source has been read without a new job.
+_Jobs: TypeAlias = Iterable[Job[R, AnswerFunction, SpeakFunction] | Aside[P] | None]
 _AsyncJobs: TypeAlias = AsyncGenerator[Job[R, AsyncAnswerFunction, AsyncSpeakFunction] | Aside[P], None]
 
 
-def stream(jobs: Iterable[tuple[AnyFlow[R], AnswerFunction]], *, concurrency: int = 32) -> Iterator[R]:
+def stream(jobs: Iterable[tuple[AnyFlow[R], AnswerFunction] | None], *, concurrency: int = 32) -> Iterator[R]:
     """Answer many flows in worker threads, each in a copy of the caller's context, and yield results in order.
 
     The consumer's thread pulls ``jobs``: a source that is still streaming is read between two results, and no other
-    thread touches it. An exception, a flow's or the source's, is raised at its place, after the results before it.
+    thread touches it; a source that yields None from time to time lets results leave while there is no new job. An
+    exception, a flow's or the source's, is raised at its place, after the results before it.
     """
-    return cast("Iterator[R]", parts((Job(*job) for job in jobs), concurrency=concurrency))
+    return cast("Iterator[R]", parts((job and Job(*job) for job in jobs), concurrency=concurrency))
 
 
 async def astream(
@@ -147,7 +149,7 @@ def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | A
         for job in _to_its_end(jobs):
             if isinstance(job, Aside):
                 yield job
-            else:
+            elif job is not None:
                 begin(job)
             yield from leaving(2 * concurrency - 1)
         yield from leaving(0)
@@ -224,7 +226,7 @@ class _Pump(Generic[R, P]):
             return await arun(job.flow, answer)
 
 
-def _to_its_end(jobs: _Jobs[R, P]) -> Iterator[Job[R, AnswerFunction, SpeakFunction] | Aside[P]]:
+def _to_its_end(jobs: _Jobs[R, P]) -> Iterator[Job[R, AnswerFunction, SpeakFunction] | Aside[P] | None]:
     """The jobs, and where their source raises, a flow that raises the same."""
     try:
         yield from jobs

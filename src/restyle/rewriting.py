@@ -83,9 +83,14 @@ async def acut(chunks: AsyncIterable[str]) -> AsyncGenerator[Block, None]:
 
 def jobs(
     chunks: Iterable[str], style: Style, policy: Policy, answer: AnswerFunction
-) -> Iterator[tuple[Flow, AnswerFunction]]:
+) -> Iterator[tuple[Flow, AnswerFunction] | None]:
     """One flow for every block of the text, and how to answer it: the input of `restyle.drivers.stream`."""
-    for block in cut(chunks):
+    splitter = AnswerSplitter()
+    for chunk in chunks:
+        for block in splitter.feed(chunk):
+            yield rewrite_block(block, style, policy), answer
+        yield None
+    for block in splitter.flush():
         yield rewrite_block(block, style, policy), answer
 
 
