@@ -53,7 +53,8 @@ class EmbeddedChatModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model_name": self.model_name, "strength": self.strength}
+        card = self._card()  # the file is named after its content: a style trained anew is another model
+        return {"model_name": self.model_name, "model": card.stage(self.role).model, "strength": self.strength}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)

@@ -17,7 +17,7 @@ from restyle.jobs import AnswerFunction, AnyFlow, AsyncAnswerFunction, AsyncSpea
 from restyle.messages import Answer, Ask, Role
 from restyle.style import Style
 
-__all__ = ["Asking", "ModelSpec", "chat_model", "parse_message"]
+__all__ = ["Asking", "ModelSpec", "chat_model", "messages_of", "parse_message"]
 
 R = TypeVar("R")
 ModelSpec = str | Runnable[Any, Any] | None
@@ -65,11 +65,11 @@ class Asking:
         """The job of the block ``index`` of an input."""
 
         def answer(ask: Ask) -> Answer:
-            return parse_message(self.models[ask.role].invoke(_messages(ask), self._child(ask, index)))
+            return parse_message(self.models[ask.role].invoke(messages_of(ask), self._child(ask, index)))
 
         def speak(ask: Ask, show: Callable[[str], None]) -> Answer:
             whole = None
-            for chunk in self.models[ask.role].stream(_messages(ask), self._child(ask, index)):
+            for chunk in self.models[ask.role].stream(messages_of(ask), self._child(ask, index)):
                 whole = _grown(whole, chunk, show)
             return parse_message("" if whole is None else whole)
 
@@ -79,11 +79,11 @@ class Asking:
         """As `job`, for tasks. ``ainvoke`` where it can be: only that goes through LangChain's cache."""
 
         async def answer(ask: Ask) -> Answer:
-            return parse_message(await self.models[ask.role].ainvoke(_messages(ask), self._child(ask, index)))
+            return parse_message(await self.models[ask.role].ainvoke(messages_of(ask), self._child(ask, index)))
 
         async def speak(ask: Ask, show: Callable[[str], None]) -> Answer:
             whole = None
-            async for chunk in self.models[ask.role].astream(_messages(ask), self._child(ask, index)):
+            async for chunk in self.models[ask.role].astream(messages_of(ask), self._child(ask, index)):
                 whole = _grown(whole, chunk, show)
             return parse_message("" if whole is None else whole)
 
@@ -100,7 +100,8 @@ def _grown(whole: Any, chunk: Any, show: Callable[[str], None]) -> Any:
     return chunk if whole is None else whole + chunk
 
 
-def _messages(ask: Ask) -> list[BaseMessage]:
+def messages_of(ask: Ask) -> list[BaseMessage]:
+    """An ask as LangChain's messages: what the model was trained on, and nothing else."""
     # Message objects, not tuples or templates: the text is data and is never formatted.
     return [SystemMessage(content=ask.system), HumanMessage(content=ask.user)]
 

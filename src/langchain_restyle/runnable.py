@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from functools import partial
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.utils import get_unique_config_specs
@@ -18,6 +18,9 @@ from restyle.flows import OnError, OnLoss, Policy
 from restyle.style import Style, check_name
 
 __all__ = ["Restyle", "RestyleOptions"]
+
+
+T = TypeVar("T", bound=RestyleIO)  # the same shape goes out
 
 
 class RestyleOptions(TypedDict, total=False):
@@ -37,7 +40,7 @@ class RestyleOptions(TypedDict, total=False):
     name: str | None
 
 
-class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
+class Restyle(RunnableSerializable[Any, Any]):
     """Rewrites what a chain says in one author's style, block by block, without changing what it says.
 
     What comes in goes out in the same shape: strings; messages with their id, metadata and all content that is no text;
@@ -135,51 +138,51 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
             spec for model in models if isinstance(model, Runnable) for spec in model.config_specs
         )
 
-    def invoke(self, input: RestyleIO, config: RunnableConfig | None = None, **kwargs: Any) -> RestyleIO:
+    def invoke(self, input: T, config: RunnableConfig | None = None, **kwargs: Any) -> T:
         """Rewrite one value; keyword arguments stand in for fields."""
-        return self._call_with_config(self._work(kwargs).invoke, input, config)
+        return cast("T", self._call_with_config(self._work(kwargs).invoke, input, config))
 
-    async def ainvoke(self, input: RestyleIO, config: RunnableConfig | None = None, **kwargs: Any) -> RestyleIO:
+    async def ainvoke(self, input: T, config: RunnableConfig | None = None, **kwargs: Any) -> T:
         """Rewrite one value."""
-        return await self._acall_with_config(self._work(kwargs).ainvoke, input, config)
+        return cast("T", await self._acall_with_config(self._work(kwargs).ainvoke, input, config))
 
     def batch(
         self,
-        inputs: list[RestyleIO],
+        inputs: list[T],
         config: RunnableConfig | list[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
         **kwargs: Any,
-    ) -> list[RestyleIO]:
+    ) -> list[T]:
         """Rewrite many values, the blocks of all of them under one limit."""
         work = partial(self._work(kwargs).batch, stop_on_error=not return_exceptions)
         return self._batch_with_config(work, inputs, config, return_exceptions=return_exceptions)
 
     async def abatch(
         self,
-        inputs: list[RestyleIO],
+        inputs: list[T],
         config: RunnableConfig | list[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
         **kwargs: Any,
-    ) -> list[RestyleIO]:
+    ) -> list[T]:
         """Rewrite many values, the blocks of all of them under one limit."""
         work = partial(self._work(kwargs).abatch, stop_on_error=not return_exceptions)
         return await self._abatch_with_config(work, inputs, config, return_exceptions=return_exceptions)
 
-    def stream(self, input: RestyleIO, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[RestyleIO]:
+    def stream(self, input: T, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[T]:
         """Rewrite one value, block after block."""
         return self.transform(iter([input]), config, **kwargs)
 
     async def astream(
         self,
-        input: RestyleIO,
+        input: T,
         config: RunnableConfig | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[RestyleIO]:
+    ) -> AsyncIterator[T]:
         """Rewrite one value, block after block."""
 
-        async def once() -> AsyncIterator[RestyleIO]:
+        async def once() -> AsyncIterator[T]:
             yield input
 
         async with aclosing(self.atransform(once(), config, **kwargs)) as chunks:  # type: ignore[type-var]  # as below
@@ -188,19 +191,19 @@ class Restyle(RunnableSerializable[RestyleIO, RestyleIO]):
 
     def transform(
         self,
-        input: Iterator[RestyleIO],
+        input: Iterator[T],
         config: RunnableConfig | None = None,
         **kwargs: Any,
-    ) -> Iterator[RestyleIO]:
+    ) -> Iterator[T]:
         """Rewrite what arrives while it arrives."""
         yield from self._transform_stream_with_config(input, self._work(kwargs).transform, config)
 
     async def atransform(
         self,
-        input: AsyncIterator[RestyleIO],
+        input: AsyncIterator[T],
         config: RunnableConfig | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[RestyleIO]:
+    ) -> AsyncIterator[T]:
         """Rewrite what arrives while it arrives."""
         stream_ = self._atransform_stream_with_config(input, self._work(kwargs).atransform, config)
         async with aclosing(stream_) as chunks:  # type: ignore[type-var]  # it is a generator, typed as an iterator

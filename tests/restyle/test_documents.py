@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from restyle.data.documents import Document, read_documents
+from restyle.data.documents import Document, aread_documents
+from restyle.data.documents import read_documents as read_lazily
 from restyle.errors import DocumentError, DocumentNotFoundError
+
+
+def read_documents(sources):
+    return list(read_lazily(sources))
 
 
 def test_a_file_is_named_after_itself(tmp_path):
@@ -33,9 +38,53 @@ def test_text_is_normalised_once_here(tmp_path):
     assert read_documents(Document("a", "\ufeffcafe\u0301\r\nnext\rlast\n"))[0].text == "caf\u00e9\nnext\nlast\n"
 
 
+def test_what_utf8_cannot_hold_is_marked():
+    assert read_documents(Document("a\udcff", "half \ud83d a pair")) == [Document("a?", "half ? a pair")]
+
+
 def test_documents_and_paths_mix(tmp_path):
     (tmp_path / "a.txt").write_text("A", "utf-8")
     assert read_documents([Document("b", "B"), tmp_path]) == [Document("b", "B"), Document("a.txt", "A")]
+
+
+def test_documents_of_one_name_are_parts(tmp_path):
+    parts = [Document("a", "One."), Document("b", "Two."), Document("a", "Three.")]
+    assert read_documents(parts) == parts
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a.md").write_text("A file.", "utf-8")
+    for mixed in ([Document("a.md", "A part."), tmp_path / "a.md"], [tmp_path / "a.md", Document("a.md", "A part.")]):
+        with pytest.raises(DocumentError, match=r"a\.md: two documents have this name"):
+            read_documents(mixed)
+
+
+def test_reading_is_lazy():
+    taken = []
+
+    def sources():
+        for number in range(3):
+            taken.append(number)
+            yield Document(str(number), "Text.")
+
+    documents = read_lazily(sources())
+    assert taken == []
+    assert next(documents).id == "0"
+    assert taken == [0]
+
+
+async def test_sources_may_be_awaited(tmp_path):
+    (tmp_path / "a.txt").write_text("A", "utf-8")
+
+    async def sources():
+        yield tmp_path
+        yield Document("b", "B")
+
+    async def nothing():
+        return
+        yield
+
+    assert [document async for document in aread_documents(sources())] == [Document("a.txt", "A"), Document("b", "B")]
+    with pytest.raises(DocumentNotFoundError, match="no documents were given"):
+        [document async for document in aread_documents(nothing())]
 
 
 @pytest.mark.parametrize("name", ["missing.txt", "missing/folder.md"])

@@ -59,10 +59,13 @@ def test_a_missing_extra_says_how_to_get_it():
     error = MissingExtraError("uvicorn", "serve", "restyle serve")
     assert str(error) == "restyle serve needs the package 'uvicorn': pip install 'restyle[serve]'"
     assert error.name == "uvicorn"
+    error = MissingExtraError("langchain-text-splitters", None, "this")
+    assert str(error) == "this needs the package 'langchain-text-splitters': pip install langchain-text-splitters"
 
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_errors_survive_copying_and_process_borders(cls):
-    error = MissingExtraError("uvicorn", "serve", "x") if cls is MissingExtraError else cls("what went wrong")
-    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
-        assert (type(twin), str(twin)) == (cls, str(error))
+    given = [("uvicorn", "serve", "x"), ("nupunkt", None, "x")] if cls is MissingExtraError else [("what went wrong",)]
+    for error in (cls(*arguments) for arguments in given):
+        for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+            assert (type(twin), str(twin)) == (cls, str(error))

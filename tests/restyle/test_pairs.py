@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextvars import ContextVar
 
 import pytest
 
 from pairing import build, contents, lines
+from restyle.blocks import split_blocks
 from restyle.data.documents import Document
 from restyle.data.pairs import PairSet, abuild_pairs, build_pairs
 from restyle.data.teachers import NEUTRALISE
@@ -116,6 +118,15 @@ def test_what_is_missing_from_a_recording_is_dropped_by_name(letters, tmp_path):
     assert made.manifest["dropped"] == {"unanswered": 1}
 
 
+def test_misspelt_and_missing_options(letters, tmp_path):
+    options = {"style": "author", "teacher": letters[1], "out": tmp_path / "pairs"}
+    with pytest.raises(TypeError, match="no keyword argument 'max_concurency'"):
+        build_pairs(letters[0], **options, max_concurency=1)
+    for name in options:
+        with pytest.raises(TypeError, match=f"needs the keyword argument '{name}'"):
+            build_pairs(letters[0], **{key: value for key, value in options.items() if key != name})
+
+
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
@@ -132,6 +143,72 @@ def test_options_that_cannot_be(letters, tmp_path, options, error, says):
     with pytest.raises(error, match=says):
         build_pairs(sources, **{"style": "author", "teacher": recorded, "out": tmp_path / "pairs"} | options)
     assert not (tmp_path / "pairs/manifest.json").exists()
+
+
+def test_parts_of_a_document_are_dealt_together_and_have_places_in_the_whole(tmp_path):
+    texts = [f"{styled_passage(number)}\n" for number in range(12)]
+    parts = [Document(f"letter {number % 4}", text) for number, text in enumerate(texts)]
+    made = build(parts, Scripted(), tmp_path / "pairs")
+    assert set(made.manifest["documents"]) == {f"letter {number}" for number in range(4)}
+    wholes = {f"letter {number}": "\n\n".join(texts[number::4]) for number in range(4)}
+    rows = lines(made.directory / "pairs.jsonl")
+    assert len(rows) == 12
+    for row in rows:
+        assert wholes[row["document"]][row["start"] : row["end"]] == row["styled"]
+        assert row["split"] == made.manifest["documents"][row["document"]]
+
+
+def test_a_document_is_cut_before_the_next_is_read(tmp_path, monkeypatch):
+    done = []
+
+    def sources():
+        for number in range(3):
+            done.append(f"read {number}")
+            yield Document(str(number), styled_passage(number))
+
+    def split_and_tell(text, **budget):
+        done.append(f"cut {int(re.search(r'number (.+?) ', text)[1]) - 100}")
+        return split_blocks(text, **budget)
+
+    monkeypatch.setattr("restyle.data.cutting.split_blocks", split_and_tell)
+    build(sources(), Scripted(), tmp_path / "pairs")
+    assert done == ["read 0", "cut 0", "read 1", "cut 1", "read 2", "cut 2"]
+
+
+def test_a_source_may_run_a_loop_of_its_own(tmp_path):
+    async def fetched(number):
+        return Document(str(number), styled_passage(number))
+
+    def sources():
+        for number in range(3):
+            yield asyncio.run(fetched(number))
+
+    assert build(sources(), Scripted(), tmp_path / "pairs").asked == 3
+
+
+async def test_sources_may_be_awaited(tmp_path):
+    async def sources():
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield Document(str(number), styled_passage(number))
+
+    made = await abuild_pairs(sources(), style="author", teacher=Scripted(), out=tmp_path / "awaited")
+    documents = [Document(str(number), styled_passage(number)) for number in range(3)]
+    assert contents(made.directory) == contents(build(documents, Scripted(), tmp_path / "given").directory)
+
+
+async def test_the_teacher_sees_the_caller_s_context_from_inside_a_loop(letters, tmp_path):
+    caller = ContextVar("caller", default="nobody")
+    seen = []
+
+    class Observing(Scripted):
+        async def answer(self, ask):
+            seen.append(caller.get())
+            return await super().answer(ask)
+
+    caller.set("a notebook")
+    build(letters[0], Observing(), tmp_path / "pairs")
+    assert seen == ["a notebook"] * 10
 
 
 def test_documents_without_prose_are_refused_before_anything_is_asked(tmp_path):

@@ -97,6 +97,11 @@ def test_without_anybody_the_error_says_what_is_needed():
         assert word in str(caught.value)
 
 
+def test_something_else_is_no_teacher():
+    with pytest.raises(TeacherMissingError, match=r"of type int, which is none.*langchain_restyle"):
+        find_teacher(42)
+
+
 def test_a_model_alone_says_too_little():
     with pytest.raises(TeacherMissingError, match="'gpt-6-luna' is neither 'openai:MODEL' nor"):
         find_teacher("gpt-6-luna")

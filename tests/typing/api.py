@@ -9,6 +9,7 @@ from typing import assert_type
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, Runnable
 from langchain_openai import ChatOpenAI
@@ -114,10 +115,10 @@ def chains(style: Style, sandbox: Sandbox) -> str:
     prompt = ChatPromptTemplate.from_template("Answer: {question}")
     model = ChatOpenAI(base_url=sandbox.base_url, model="echo", api_key=lambda: "none")
     chain = prompt | model | StrOutputParser() | Restyle(style="author", parameters={"tone": "dry"})
-    assert_type(chain.invoke({"question": "Why?"}), str | AIMessage)
+    answer: str = chain.invoke({"question": "Why?"})  # whatever the chain gave before
     for chunk in chain.stream({"question": "Why?"}):
-        assert_type(chunk, str | AIMessage)
-    runnable: Runnable[str | AIMessage, str | AIMessage] = Restyle(
+        answer += chunk
+    runnable: Runnable[str, str] = Restyle(
         style,
         style_model=model.with_retry(),
         destyle_model="author-plain",
@@ -125,20 +126,24 @@ def chains(style: Style, sandbox: Sandbox) -> str:
         attempts=3,
         on_loss="raise",
         on_error="original",
+        key="answer",
+        final_only=True,
+        include_neutral=True,
         max_concurrency=4,
     )
     configurable = Restyle(style).configurable_fields(style=ConfigurableField(id="style"))
-    (first, second) = configurable.batch([AIMessage("One."), "Two."], {"max_concurrency": 2})
-    assert_type(second, str | AIMessage)
-    assert_type(runnable.invoke("One."), str | AIMessage)
-    return first if isinstance(first, str) else str(first.text)
+    configurable.batch([AIMessage("One."), "Two."], {"max_concurrency": 2})
+    Restyle(style).bind(style="author", parameters={"tone": "warm"}).invoke("One.")
+    assert_type(Restyle(style).invoke(ChatPromptValue(messages=[])), ChatPromptValue)
+    assert_type(Restyle(style).invoke({"answer": "One."}), dict[str, str])
+    return answer + runnable.invoke("One.")
 
 
 async def chains_in_tasks(style: Style) -> list[str]:
     runnable = Restyle(style)
-    assert_type(await runnable.ainvoke(AIMessage("One.")), str | AIMessage)
-    assert_type(await runnable.abatch(["One."], return_exceptions=True), list[str | AIMessage])
-    return [chunk async for chunk in runnable.astream("One.") if isinstance(chunk, str)]
+    assert_type(await runnable.ainvoke(AIMessage("One.")), AIMessage)
+    assert_type(await runnable.abatch(["One."], return_exceptions=True), list[str])
+    return [chunk async for chunk in runnable.astream("One.")]
 
 
 def chat() -> str:
@@ -168,6 +173,7 @@ def mistakes() -> None:
     """Each is an error; ``warn_unused_ignores`` fails where a checker no longer sees it."""
     Restyle("author", on_los="keep")  # type: ignore[call-arg]
     Restyle("author", on_loss="ignore")  # type: ignore[arg-type]
+    Restyle("author").invoke(42)  # type: ignore[type-var]
     Restyle()  # type: ignore[call-arg]
     rewrite("text", "author", attempt=3)  # type: ignore[call-arg]
     Fault("flood")  # type: ignore[arg-type]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Required, TypedDict, TypeVar, Unpack
 
-from restyle.blocks import split_blocks
-from restyle.data.documents import Document, read_documents
+from restyle.data.cutting import Cutter
+from restyle.data.documents import Source, Sources, aread_documents, read_documents
 from restyle.data.export import AuthorBlock, Prompts, export, file_name, sha256
-from restyle.data.filters import drop_of_answer, drop_of_block
+from restyle.data.filters import drop_of_answer
 from restyle.data.ledger import Ledger
 from restyle.data.manifest import MANIFEST, read_manifest
 from restyle.data.rows import Row, read_rows
@@ -27,9 +28,8 @@ from restyle.messages import Answer, Ask, Role
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT, Prompt
 from restyle.style import check_name
 
-__all__ = ["PairOptions", "PairSet", "Sources", "abuild_pairs", "build_pairs"]
+__all__ = ["PairOptions", "PairSet", "PairSettings", "Sources", "abuild_pairs", "build_pairs"]
 
-Sources = str | Path | Document | Iterable[str | Path | Document]
 T = TypeVar("T")
 
 
@@ -100,11 +100,10 @@ class PairSet:
             )
 
 
-class PairOptions(TypedDict, total=False):
-    """The keyword arguments of `build_pairs`."""
+class PairSettings(TypedDict, total=False):
+    """The keyword arguments of `build_pairs` but for the teacher, whom adapters know in more shapes."""
 
     style: Required[str]
-    teacher: Required[str | Path | Teacher | None]
     out: Required[str | Path]
     base_url: str | None
     restyle_prompt: str
@@ -117,6 +116,12 @@ class PairOptions(TypedDict, total=False):
     on_progress: Callable[[int, int], None]
 
 
+class PairOptions(PairSettings):
+    """The keyword arguments of `build_pairs`."""
+
+    teacher: Required[str | Path | Teacher | None]
+
+
 def build_pairs(sources: Sources, **options: Unpack[PairOptions]) -> PairSet:
     """Cut the author's texts into blocks, have each rewritten neutrally, and write the pairs that are fit for training.
 
@@ -124,7 +129,7 @@ def build_pairs(sources: Sources, **options: Unpack[PairOptions]) -> PairSet:
     what is missing is asked. The same sources and answers give the same files, byte for byte.
 
     Args:
-        sources: Paths of ``.txt`` and ``.md`` files and folders, or documents.
+        sources: Paths of ``.txt`` and ``.md`` files and folders, or documents; an iterable is read once, and lazily.
         **options: ``style``: the name it will have. ``teacher``: ``"openai:MODEL"``, a model's name with ``base_url``,
             a JSONL file of recorded answers, or a `restyle.data.teachers.Teacher`. ``out``: the pair set's folder.
             ``restyle_prompt``, ``destyle_prompt``: the system prompts to train with. ``aim``, ``minimum``, ``maximum``:
@@ -137,59 +142,77 @@ def build_pairs(sources: Sources, **options: Unpack[PairOptions]) -> PairSet:
         ModelError: The teacher failed; what it had answered stays in the ledger.
         LedgerError: ``out/ledger.db`` cannot be used.
     """
-    return _wait_for(abuild_pairs(sources, **options))
+    work = _Work(options)
+    # Not inside a loop of ours: a source may be an iterator over anything, and run a loop of its own.
+    for document in read_documents(sources):
+        work.cutter.cut(document)
+    return _wait_for(work.finish())
 
 
-async def abuild_pairs(sources: Sources, **options: Unpack[PairOptions]) -> PairSet:
-    """As `build_pairs`, for tasks."""
-    check_name(options["style"])
-    prompts = Prompts(options.get("restyle_prompt", RESTYLE_PROMPT), options.get("destyle_prompt", DESTYLE_PROMPT))
-    for text in (prompts.restyle, prompts.destyle):
-        if parameters := Prompt(text).parameters:
-            raise ParameterError(
-                f"the prompt {text!r} has ${parameters[0]}, but nothing supplies its value for each pair yet: "
-                "use a prompt without parameters"
-            )
-    teacher = find_teacher(options["teacher"], options.get("base_url"))
-    budget = {
-        "aim": options.get("aim", 180),
-        "minimum": options.get("minimum", 40),
-        "maximum": options.get("maximum", 400),
-    }
-    documents = read_documents(sources)
-    blocks = list(_cut(documents, **budget))
-    if not blocks:
-        names = ", ".join(document.id for document in documents[:3])
-        raise DocumentError(f"{names}: no prose to learn from, only headings, code and such: give the author's text")
-    out = Path(options["out"])
-    with Ledger(out / "ledger.db") as ledger:
-        run = _Run(teacher, ledger)
-        blocks = await run.answer_all(blocks, options.get("max_concurrency", 32), options.get("on_progress"))
-    reasons = {block.drop.reason if block.drop else None for block in blocks}
-    if "unanswered" in reasons and reasons <= {"unanswered", "short", "long", "duplicate"}:
-        raise TeacherMissingError(
-            f"none of the {len(blocks)} blocks has a recorded answer: the recording is of another text. Give it "
-            "the text that it was made from, or a teacher='openai:MODEL'"
+async def abuild_pairs(sources: Sources | AsyncIterable[Source], **options: Unpack[PairOptions]) -> PairSet:
+    """As `build_pairs`, for tasks; sources may be awaited, too."""
+    work = _Work(options)
+    if isinstance(sources, AsyncIterable):
+        async for document in aread_documents(sources):
+            work.cutter.cut(document)
+    else:
+        for document in read_documents(sources):
+            work.cutter.cut(document)
+    return await work.finish()
+
+
+class _Work:
+    """One call of `build_pairs`: its options are checked before anything is read, and all is read before it asks."""
+
+    def __init__(self, options: PairOptions) -> None:
+        # Python checks the names of parameters, but not those of a TypedDict.
+        if wrong := options.keys() - PairOptions.__annotations__.keys():
+            raise TypeError(f"build_pairs() has no keyword argument {min(wrong)!r}")
+        if missing := {"style", "teacher", "out"} - options.keys():
+            raise TypeError(f"build_pairs() needs the keyword argument {min(missing)!r}")
+        check_name(options["style"])
+        self._prompts = Prompts(
+            options.get("restyle_prompt", RESTYLE_PROMPT), options.get("destyle_prompt", DESTYLE_PROMPT)
         )
-    export(
-        out,
-        style=options["style"],
-        prompts=prompts,
-        teacher=teacher.identity,
-        blocks=blocks,
-        seed=options.get("seed", 0),
-    )
-    return replace(PairSet.load(out), asked=run.asked, reused=run.reused)
+        for text in (self._prompts.restyle, self._prompts.destyle):
+            if parameters := Prompt(text).parameters:
+                raise ParameterError(
+                    f"the prompt {text!r} has ${parameters[0]}, but nothing supplies its value for each pair yet: "
+                    "use a prompt without parameters"
+                )
+        self._teacher = find_teacher(options["teacher"], options.get("base_url"))
+        self.cutter = Cutter(
+            aim=options.get("aim", 180), minimum=options.get("minimum", 40), maximum=options.get("maximum", 400)
+        )
+        self._options = options
 
-
-def _cut(documents: Iterable[Document], *, aim: int, minimum: int, maximum: int) -> Iterator[AuthorBlock]:
-    seen: set[str] = set()
-    for document in documents:
-        for block in split_blocks(document.text, aim=aim, minimum=minimum, maximum=maximum):
-            if not block.verbatim:
-                drop = drop_of_block(block.text, minimum, maximum, seen)
-                seen.add(block.text)
-                yield AuthorBlock(document.id, block.start, block.end, block.text, drop=drop)
+    async def finish(self) -> PairSet:
+        """Have the blocks rewritten, and write the pair set."""
+        if not self.cutter.blocks:
+            names = ", ".join(self.cutter.documents[:3])
+            raise DocumentError(
+                f"{names}: no prose to learn from, only headings, code and such: give the author's text"
+            )
+        options, out = self._options, Path(self._options["out"])
+        with Ledger(out / "ledger.db") as ledger:
+            run = _Run(self._teacher, ledger)
+            concurrency, on_progress = options.get("max_concurrency", 32), options.get("on_progress")
+            blocks = await run.answer_all(self.cutter.blocks, concurrency, on_progress)
+        reasons = {block.drop.reason if block.drop else None for block in blocks}
+        if "unanswered" in reasons and reasons <= {"unanswered", "short", "long", "duplicate"}:
+            raise TeacherMissingError(
+                f"none of the {len(blocks)} blocks has a recorded answer: the recording is of another text. Give it "
+                "the text that it was made from, or a teacher='openai:MODEL'"
+            )
+        export(
+            out,
+            style=options["style"],
+            prompts=self._prompts,
+            teacher=self._teacher.identity,
+            blocks=blocks,
+            seed=options.get("seed", 0),
+        )
+        return replace(PairSet.load(out), asked=run.asked, reused=run.reused)
 
 
 def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -199,7 +222,7 @@ def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(coroutine)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+        return pool.submit(copy_context().run, asyncio.run, coroutine).result()
 
 
 class _Run:

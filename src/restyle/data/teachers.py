@@ -163,6 +163,11 @@ def find_teacher(teacher: str | Path | Teacher | None, base_url: str | None = No
             'of an OpenAI-compatible server, or a JSONL file of recorded {"text", "neutral"} rows'
         )
     if not isinstance(teacher, str | Path):
+        if not callable(getattr(teacher, "answer", None)):
+            raise TeacherMissingError(
+                f"teacher is of type {type(teacher).__name__}, which is none: give 'openai:MODEL', a JSONL file of "
+                "recorded answers, or a restyle.data.teachers.Teacher; langchain_restyle.build_pairs takes chat models"
+            )
         return teacher
     if str(teacher).endswith(".jsonl"):
         return RecordedTeacher(Path(teacher))
