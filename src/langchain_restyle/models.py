@@ -10,17 +10,16 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from langchain_restyle.chat_model import EmbeddedChatModel
 from langchain_restyle.endpoints import endpoint
+from langchain_restyle.specs import ModelSpec
 from restyle.errors import CardError
 from restyle.jobs import AnswerFunction, AnyFlow, AsyncAnswerFunction, AsyncSpeakFunction, Job, SpeakFunction
 from restyle.messages import Answer, Ask, Role
 from restyle.style import Style
 
-__all__ = ["Asking", "ModelSpec", "chat_model", "messages_of", "parse_message"]
+__all__ = ["Asking", "chat_model", "messages_of", "parse_message"]
 
 R = TypeVar("R")
-ModelSpec = str | Runnable[Any, Any] | None
 
 
 def chat_model(style: Style, role: Role, spec: ModelSpec = None) -> Runnable[Any, Any]:
@@ -41,6 +40,8 @@ def chat_model(style: Style, role: Role, spec: ModelSpec = None) -> Runnable[Any
         return spec
     stage = style.stage(role)
     if spec is None and stage.provider == "embedded":
+        from langchain_restyle.chat_model import EmbeddedChatModel  # noqa: PLC0415 - only embedded styles need it
+
         return EmbeddedChatModel(style=style, role=role)
     if spec is not None and spec.startswith("openai:"):
         return endpoint(spec.removeprefix("openai:"), None, stage.request)

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from functools import partial
-from typing import Any, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
 from langchain_core.runnables import ConfigurableFieldSpec, Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.utils import get_unique_config_specs
 from pydantic import ConfigDict, Field, InstanceOf, PrivateAttr
 
-from langchain_restyle.models import ModelSpec
-from langchain_restyle.shapes import RestyleIO
-from langchain_restyle.work import Work
-from restyle.flows import OnError, OnLoss, Policy
+from langchain_restyle.specs import ModelSpec
+from restyle.policy import OnError, OnLoss, Policy
 from restyle.style import Style, check_name
 
 __all__ = ["Restyle", "RestyleOptions"]
 
+if TYPE_CHECKING:
+    from langchain_restyle.shapes import RestyleIO
+    from langchain_restyle.work import Work
 
-T = TypeVar("T", bound=RestyleIO)  # the same shape goes out
+T = TypeVar("T", bound="RestyleIO")  # the same shape goes out
 
 
 class RestyleOptions(TypedDict, total=False):
@@ -123,12 +124,14 @@ class Restyle(RunnableSerializable[Any, Any]):
     @property
     def InputType(self) -> Any:  # noqa: N802 - the base class's name for it
         """What it takes."""
+        from langchain_restyle.shapes import RestyleIO  # noqa: PLC0415 - as in `_work`
+
         return RestyleIO
 
     @property
     def OutputType(self) -> Any:  # noqa: N802 - as above
         """What it gives: the same."""
-        return RestyleIO
+        return self.InputType
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
@@ -212,6 +215,8 @@ class Restyle(RunnableSerializable[Any, Any]):
 
     def _work(self, options: dict[str, Any]) -> Work:
         """What one call goes by; ``options`` stand in for fields."""
+        from langchain_restyle.work import Work  # noqa: PLC0415 - a chain may be imported and never run
+
         if options:
             return type(self)(**{**dict(self), **options})._work({})  # noqa: SLF001 - its own kind
         policy = Policy(

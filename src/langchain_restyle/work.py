@@ -15,13 +15,15 @@ from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackMa
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_restyle.batches import Input, arestyle_all, raised, restyle_all
-from langchain_restyle.models import Asking, ModelSpec, chat_model
+from langchain_restyle.models import Asking, chat_model
 from langchain_restyle.shapes import open_value
+from langchain_restyle.specs import ModelSpec
 from langchain_restyle.streams import Weaver, arestyle_stream, restyle_stream
 from restyle.blocks import Block
-from restyle.flows import Flow, Policy, rewrite_block
+from restyle.flows import Flow, rewrite_block
 from restyle.jobs import Job
 from restyle.messages import Role
+from restyle.policy import Policy
 from restyle.style import Style
 
 __all__ = ["Work"]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from restyle.data.pairs import PairSet, abuild_pairs, build_pairs
     from restyle.errors import RestyleError
     from restyle.facts import Loss, losses
-    from restyle.flows import Policy, Rewritten
+    from restyle.flows import Rewritten
+    from restyle.policy import Policy
     from restyle.prompts import Prompt
     from restyle.rewriting import Rewrite, arewrite, arewrite_stream, rewrite, rewrite_stream
     from restyle.stage import Stage
@@ -26,7 +27,7 @@ _HOMES = {
     "Block": "restyle.blocks",
     "Loss": "restyle.facts",
     "PairSet": "restyle.data.pairs",
-    "Policy": "restyle.flows",
+    "Policy": "restyle.policy",
     "Prompt": "restyle.prompts",
     "RestyleError": "restyle.errors",
     "Rewrite": "restyle.rewriting",

@@ -136,27 +136,28 @@ def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | A
         running.result = future = pool.submit(copy_context().run, run, job.flow, answer)
         future.add_done_callback(lambda _: news.set())
 
-    def leaving(limit: int) -> Iterator[R | Delta]:
-        """What can leave, until no more than ``limit`` results wait."""
-        while True:
-            news.clear()
-            yield from line.leaving()
-            if len(line.waiting) <= limit:
-                return
-            news.wait()
-
     try:
         for job in _to_its_end(jobs):
             if isinstance(job, Aside):
                 yield job
             elif job is not None:
                 begin(job)
-            yield from leaving(2 * concurrency - 1)
-        yield from leaving(0)
+            yield from _leaving(line, news, 2 * concurrency - 1)
+        yield from _leaving(line, news, 0)
         finished = True
     finally:
         stopped.set()
         pool.shutdown(wait=finished, cancel_futures=True)
+
+
+def _leaving(line: _Line[R], news: Event, limit: int) -> Iterator[R | Delta]:
+    """What can leave, until no more than ``limit`` results wait."""
+    while True:
+        news.clear()
+        yield from line.leaving()
+        if len(line.waiting) <= limit:
+            return
+        news.wait()
 
 
 async def aparts(jobs: _AsyncJobs[R, P], *, concurrency: int = 32) -> AsyncGenerator[R | Delta | Aside[P], None]:

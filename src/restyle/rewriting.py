@@ -10,7 +10,8 @@ from typing import Any, TypedDict, Unpack
 from restyle.answering import aanswering, answering
 from restyle.blocks import Block
 from restyle.drivers import AnswerFunction, AsyncAnswerFunction, astream, stream
-from restyle.flows import Flow, OnError, OnLoss, Policy, Rewritten, rewrite_block
+from restyle.flows import Flow, Rewritten, rewrite_block
+from restyle.policy import OnError, OnLoss, Policy
 from restyle.structured import AnswerSplitter
 from restyle.style import Style
 

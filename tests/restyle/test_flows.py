@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from restyle.blocks import Block, BlockKind
 from restyle.errors import LossError, ModelError
-from restyle.flows import Policy, rewrite_block
+from restyle.flows import rewrite_block
 from restyle.messages import Answer, Ask
+from restyle.policy import Policy
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT
 from restyle.stage import Stage
 from restyle.style import Style

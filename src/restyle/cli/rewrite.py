@@ -12,7 +12,7 @@ import typer
 
 from restyle.cli.options import EMBEDDED_NOTE, Home, StyleName, errors
 from restyle.errors import DocumentError, DocumentNotFoundError
-from restyle.flows import OnLoss
+from restyle.policy import OnLoss
 from restyle.rewriting import rewrite_stream
 from restyle.style import Style
 
