@@ -65,7 +65,13 @@ def naive(base_url: str) -> Runnable[Any, str]:
     style = ChatOpenAI(model="style", base_url=base_url, api_key="none")
     chain = RunnableGenerator(speak, aspeak) | StrOutputParser()
     return (
-        chain | asking(DESTYLE_PROMPT) | destyle | StrOutputParser() | asking(RESTYLE_PROMPT) | style | StrOutputParser()
+        chain
+        | asking(DESTYLE_PROMPT)
+        | destyle
+        | StrOutputParser()
+        | asking(RESTYLE_PROMPT)
+        | style
+        | StrOutputParser()
     )
 
 

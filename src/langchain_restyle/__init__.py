@@ -1,4 +1,4 @@
-"""restyle for LangChain: `Restyle` at the end of any chain, `EmbeddedChatModel` as a model of its own.
+"""restyle for LangChain: `Restyle` at the end of any chain, and what agents and training data need beside it.
 
 Names are imported on first use (PEP 562): importing the package imports no framework.
 """
@@ -10,14 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_restyle.chat_model import EmbeddedChatModel
+    from langchain_restyle.facade import RestyledChatModel
+    from langchain_restyle.middleware import RestyleMiddleware
+    from langchain_restyle.pairs import abuild_pairs, build_pairs
     from langchain_restyle.runnable import Restyle
+    from langchain_restyle.splitter import SingleIdeaSplitter
+    from langchain_restyle.teachers import ChatTeacher
 
 _HOMES = {
+    "ChatTeacher": "langchain_restyle.teachers",
     "EmbeddedChatModel": "langchain_restyle.chat_model",
     "Restyle": "langchain_restyle.runnable",
+    "RestyleMiddleware": "langchain_restyle.middleware",
+    "RestyledChatModel": "langchain_restyle.facade",
+    "SingleIdeaSplitter": "langchain_restyle.splitter",
+    "abuild_pairs": "langchain_restyle.pairs",
+    "build_pairs": "langchain_restyle.pairs",
 }
 
-__all__ = ["EmbeddedChatModel", "Restyle"]
+__all__ = [
+    "ChatTeacher",
+    "EmbeddedChatModel",
+    "Restyle",
+    "RestyleMiddleware",
+    "RestyledChatModel",
+    "SingleIdeaSplitter",
+    "abuild_pairs",
+    "build_pairs",
+]
 
 
 def __getattr__(name: str) -> Any:

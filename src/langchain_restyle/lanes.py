@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from langchain_restyle.shapes import Opened
 from restyle.blocks import Block
 from restyle.flows import Rewritten
-from restyle.jobs import Aside, Job
+from restyle.jobs import AnyFlow, Aside, Job
 from restyle.messages import Answer, Ask
 from restyle.rewriting import Rewrite, cut
 from restyle.structured import AnswerSplitter
@@ -44,7 +44,7 @@ class Queue:
         self._count = 0
         self.sinks: deque[Sink] = deque()
 
-    def block(self, block: Block, sink: Sink) -> Feed:
+    def block(self, block: Block, sink: Sink) -> Iterator[Job[Any, Any, Any]]:
         """Rewrite a block; its sink hears of it in order."""
         if block.verbatim:
             yield self.passing(Rewritten(block, block.text, "verbatim"), sink)
@@ -110,32 +110,67 @@ class Voice:
         done: What became of them.
         passing: Whether further blocks are none to rewrite.
         holding: Whether nothing may leave yet.
-        untouched: Whether what leaves is the original after all.
+        untouched: Whether the original leaves after all, and what becomes of the blocks is no matter.
     """
 
     def __init__(self, queue: Queue, *, holding: bool = False) -> None:
         self.queue, self.holding = queue, holding
         self.passing = self.untouched = False
         self.done: list[Rewritten] = []
-        self._held: deque[tuple[Lane, Rewritten]] = deque()
+        self._held: deque[tuple[Lane | _Word, Any]] = deque()
 
-    def take(self, lane: Lane, result: Rewritten) -> Iterator[Any]:
-        """One of its blocks is done."""
-        self.done.append(result)
-        self._held.append((lane, result))
+    def minding(self, flow: AnyFlow[Any]) -> AnyFlow[Any]:
+        """The flow of a block. Whether its failure matters is not known while nothing may leave."""
+        try:
+            return (yield from flow)
+        except Exception as error:
+            if not self.holding and not self.untouched:
+                raise
+            return error
+
+    def value(self, value: Any) -> Feed:
+        """Something that is no text leaves behind what came before it."""
+        if self.holding:
+            yield self.queue.passing(value, _Word(self))
+        else:
+            yield from self.queue.value(value)
+
+    def take(self, part: Lane | _Word, result: Any) -> Iterator[Any]:
+        """What became of a part of it."""
+        if self.untouched:
+            return  # the original has left
+        self._held.append((part, result))
         if not self.holding:
             yield from self.settle()
 
     def settle(self) -> Iterator[Any]:
         """Let out what was held."""
         while self._held:
-            lane, result = self._held.popleft()
-            yield from lane.settle(result)
+            part, result = self._held.popleft()
+            if isinstance(result, Exception):
+                raise result
+            yield from part.settle(result)
 
     @property
     def speaks(self) -> bool:
         """Whether what comes next may leave at once."""
         return not self.holding and not self._held and not self.untouched
+
+
+class _Word:
+    """Something of a voice that is no text."""
+
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+
+    def delta(self, text: str) -> Iterator[Any]:
+        raise AssertionError(text)
+
+    def take(self, result: Any) -> Iterator[Any]:
+        yield from self._voice.take(self, result)
+
+    def settle(self, result: Any) -> Iterator[Any]:
+        yield result
 
 
 class Lane:
@@ -161,7 +196,8 @@ class Lane:
         if self._voice.passing:
             yield self._voice.queue.passing(Rewritten(block, block.text, "verbatim"), self)
         else:
-            yield from self._voice.queue.block(block, self)
+            for job in self._voice.queue.block(block, self):
+                yield job._replace(flow=self._voice.minding(job.flow))
 
     def delta(self, text: str) -> Iterator[Any]:
         """A part of the answer that is coming."""
@@ -175,7 +211,8 @@ class Lane:
 
     def settle(self, result: Rewritten) -> Iterator[Any]:
         """Let it out."""
-        yield from self._speak(result.block.text if self._voice.untouched else result.text)
+        self._voice.done.append(result)
+        yield from self._speak(result.text)
         self._heard, self._said = "", 0
 
     def _speak(self, text: str) -> Iterator[Any]:

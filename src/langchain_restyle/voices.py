@@ -53,7 +53,8 @@ class MessageVoice(Voice):
 
     def __init__(self, queue: Queue, dress: Dress, *, final_only: bool, neutral: bool) -> None:
         super().__init__(queue, holding=final_only)
-        self._dress, self._final_only, self._neutral = dress, final_only, neutral
+        self._dress, self._neutral = dress, neutral
+        self._originals: list[AIMessageChunk] = []  # while nothing may leave
         self._rest: AIMessageChunk | None = None
         self._lane: Lane | None = None
         self._lane_of: Any = None  # what the lane is the text of: the content, or its item of that index
@@ -61,30 +62,41 @@ class MessageVoice(Voice):
 
     def feed(self, chunk: AIMessageChunk) -> Feed:
         """Take the next chunk."""
+        if self.untouched:
+            yield Aside(self._dress(chunk))
+            return
         self._grow(chunk)
+        if self.holding:
+            self._originals.append(chunk)
         if chunk.tool_call_chunks or calls_tools(chunk):
             self.passing = True
-            self.untouched = self._final_only
-        if chunk.tool_call_chunks:
-            yield Aside(self._dress(self._chunk("", tool_call_chunks=chunk.tool_call_chunks)))
-        if self.passing or chunk.chunk_position == "last":
+            if self.holding:
+                self.holding, self.untouched = False, True
+                for original in self._originals:
+                    yield Aside(self._dress(original))
+                return
+        if chunk.chunk_position == "last":
             yield from self._let_go()
         if isinstance(chunk.content, str):
             yield from self._text(chunk.content, "content", self._chunk)
-            return
-        self._listed = True
-        for item in chunk.content:
-            yield from self._item(item)
+        else:
+            self._listed = True
+            for item in chunk.content:
+                yield from self._item(item)
+        if chunk.tool_call_chunks:
+            nothing: str | list[Any] = [] if self._listed else ""  # "" and a list make [""] together
+            yield from self._behind_text(self._chunk(nothing, tool_call_chunks=chunk.tool_call_chunks))
 
     def end(self) -> Feed:
         """There are no more."""
-        if self._lane is not None:
-            yield from self._lane.end()
+        if self.untouched:
+            return
+        yield from self._end_lane()
         yield from self._let_go()
 
     def close(self) -> Iterator[Any]:
         """What is said once."""
-        if self._rest is None:
+        if self._rest is None or self.untouched:
             return
         report = {} if self.passing else {"restyle": Rewrite(tuple(self.done)).report(neutral=self._neutral)}
         content: Any = [] if self._listed else ""
@@ -103,14 +115,25 @@ class MessageVoice(Voice):
             if isinstance(item, dict) and "index" in item:
                 head["index"] = item["index"]  # chunks merge where it is the same
             yield from self._text(text, head.get("index"), lambda text: self._chunk([{**head, "text": text}]))
-        if isinstance(item, dict) and (not text or item.get("annotations")):
-            rest = {**without_offsets(item), "text": ""} if text else without_offsets(item)
-            yield from self.queue.value(self._dress(self._chunk([rest])))
+        if isinstance(item, dict) and item.get("type") == "text":
+            if not text or item.get("annotations"):
+                yield from self.value(self._dress(self._chunk([{**without_offsets(item), "text": ""}])))
+        elif isinstance(item, dict):
+            yield from self._behind_text(self._chunk([item]))
+
+    def _behind_text(self, chunk: AIMessageChunk) -> Feed:
+        """Something that ends the text before it, and stays behind it."""
+        yield from self._end_lane()
+        yield from self.value(self._dress(chunk))
+
+    def _end_lane(self) -> Feed:
+        if self._lane is not None:
+            lane, self._lane = self._lane, None
+            yield from lane.end()
 
     def _text(self, text: str, lane_of: Any, chunk: Callable[[str], Any]) -> Feed:
         if self._lane is None or self._lane_of != lane_of:
-            if self._lane is not None:
-                yield from self._lane.end()
+            yield from self._end_lane()
             self._lane, self._lane_of = Lane(self, lambda text: self._dress(chunk(text))), lane_of
         yield from self._lane.feed(text)
 
@@ -120,4 +143,5 @@ class MessageVoice(Voice):
     def _let_go(self) -> Feed:
         if self.holding:
             self.holding = False
+            self._originals.clear()
             yield Aside(self)
