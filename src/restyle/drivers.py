@@ -1,7 +1,7 @@
 """Four drivers that answer flows: sync and async, one flow (`run`, `arun`) and many.
 
 Flows run concurrently, their results leave in order, and no flow waits for another. Look-ahead is bounded: a driver
-takes a new job only while fewer than ``2 * concurrency`` results wait. When the consumer stops, what is left is
+takes a new job only while fewer than ``2 * concurrency`` flows that ask wait. When the consumer stops, what is left is
 cancelled: an async call at once, a call in a thread (which nothing can interrupt) after its current answer.
 """
 
@@ -36,6 +36,7 @@ __all__ = ["AnswerFunction", "AsyncAnswerFunction", "aparts", "arun", "astream",
 
 R = TypeVar("R")
 P = TypeVar("P")
+_AGAIN = 1.0  # seconds until a task that has not heard of its cancellation is told again: time enough to clean up
 # None brings nothing: it lets leave what is ready, where the source has been read without a new job.
 _Jobs: TypeAlias = Iterable[Job[R, AnswerFunction, SpeakFunction] | Aside[P] | None]
 _AsyncJobs: TypeAlias = AsyncGenerator[Job[R, AsyncAnswerFunction, AsyncSpeakFunction] | Aside[P], None]
@@ -71,6 +72,7 @@ async def astream(
 class _Running(Generic[R]):
     """A flow under way, and what of its answer may leave before its result."""
 
+    asks: bool = True
     deltas: deque[str] = field(default_factory=deque)
     result: Future[R] | asyncio.Task[R] | None = None
 
@@ -87,10 +89,24 @@ class _Line(Generic[R]):
     def __init__(self, news: Event | asyncio.Event) -> None:
         self.news = news
         self.waiting: deque[_Running[R]] = deque()
+        self.asking = 0  # how many of them ask: the others are done, and only wait for their turn
 
-    def add(self) -> _Running[R]:
-        self.waiting.append(_Running())
-        return self.waiting[-1]
+    def start(self, flow: AnyFlow[R]) -> tuple[_Running[R], Ask | None]:
+        """Put a flow in line, and return its first ask, if it has any."""
+        running: _Running[R] = _Running()
+        self.waiting.append(running)
+        result: Future[R] = Future()
+        try:
+            ask = next(flow)
+        except StopIteration as stop:
+            result.set_result(stop.value)
+        except Exception as error:  # noqa: BLE001 - it comes in its turn
+            result.set_exception(error)
+        else:
+            self.asking += 1
+            return running, ask
+        running.asks, running.result = False, result
+        return running, None
 
     def reveal(self, running: _Running[R], ask: Ask) -> Reveal | None:
         """Shows the answer that comes, if it may be shown and nothing stands before it."""
@@ -113,6 +129,7 @@ class _Line(Generic[R]):
             if not done:
                 return
             self.waiting.popleft()
+            self.asking -= head.asks
             yield head.take()
 
 
@@ -124,7 +141,9 @@ def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | A
     finished = False
 
     def begin(job: Job[R, AnswerFunction, SpeakFunction]) -> None:
-        running = line.add()
+        running, begun = line.start(job.flow)
+        if begun is None:
+            return
 
         def answer(ask: Ask) -> Answer:
             if stopped.is_set():
@@ -133,7 +152,7 @@ def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | A
                 return reveal.end(job.speak(ask, reveal.feed))
             return job.answer(ask)
 
-        running.result = future = pool.submit(copy_context().run, run, job.flow, answer)
+        running.result = future = pool.submit(copy_context().run, run, job.flow, answer, begun)
         future.add_done_callback(lambda _: news.set())
 
     try:
@@ -151,11 +170,11 @@ def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | A
 
 
 def _leaving(line: _Line[R], news: Event, limit: int) -> Iterator[R | Delta]:
-    """What can leave, until no more than ``limit`` results wait."""
+    """What can leave, until no more than ``limit`` flows that ask wait."""
     while True:
         news.clear()
         yield from line.leaving()
-        if len(line.waiting) <= limit:
+        if line.asking <= limit:
             return
         news.wait()
 
@@ -179,10 +198,7 @@ async def aparts(jobs: _AsyncJobs[R, P], *, concurrency: int = 32) -> AsyncGener
         await pumping  # what the source raised comes after the results before it
     finally:
         # No TaskGroup or timeout may stay open across a yield: each `anext` can run in a task of its own.
-        left = [pumping, *(cast("asyncio.Task[Any]", running.result) for running in pump.line.waiting)]
-        for each in left:
-            each.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await _end([pumping, *pump.end()])
 
 
 class _Pump(Generic[R, P]):
@@ -192,39 +208,75 @@ class _Pump(Generic[R, P]):
         self.news = asyncio.Event()
         self.line: _Line[R] = _Line(self.news)
         self._asides: deque[Aside[P]] = deque()
-        self._room = asyncio.Semaphore(2 * concurrency)
+        self._most = 2 * concurrency
+        self._room = asyncio.Event()
         self._gate = asyncio.Semaphore(concurrency)
+        self._ended = False
 
     async def run(self, jobs: _AsyncJobs[R, P]) -> None:
         async with aclosing(jobs):
             async for job in jobs:
-                await self._room.acquire()
+                if self._ended:  # the cancellation was swallowed on its way
+                    return
+                while self._is_full():
+                    self._room.clear()
+                    await self._room.wait()
                 if isinstance(job, Aside):
                     self._asides.append(job)
-                    self.news.set()
                 else:
-                    running = self.line.add()
-                    running.result = asyncio.create_task(self._answer(job, running))
-                    running.result.add_done_callback(lambda _: self.news.set())
+                    self._start(job)
+                self.news.set()
 
     def leaving(self) -> Iterator[R | Delta | Aside[P]]:
         """What can leave by now; it makes room."""
         while self._asides:
             yield self._asides.popleft()
-            self._room.release()
+            self._room.set()
         for part in self.line.leaving():
             yield part
-            if not isinstance(part, Delta):
-                self._room.release()
+            self._room.set()
 
-    async def _answer(self, job: Job[R, AsyncAnswerFunction, AsyncSpeakFunction], running: _Running[R]) -> R:
+    def end(self) -> list[asyncio.Task[Any]]:
+        """Start no further call; return what is still under way."""
+        self._ended = True
+        return [running.result for running in self.line.waiting if isinstance(running.result, asyncio.Task)]
+
+    def _is_full(self) -> bool:
+        # What does not ask costs nothing but memory, yet that, too, has a bound.
+        return self.line.asking >= self._most or len(self.line.waiting) + len(self._asides) >= 16 * self._most
+
+    def _start(self, job: Job[R, AsyncAnswerFunction, AsyncSpeakFunction]) -> None:
+        running, begun = self.line.start(job.flow)
+        if begun is not None:
+            running.result = asyncio.create_task(self._answer(job, running, begun))
+            running.result.add_done_callback(lambda _: self.news.set())
+
+    async def _answer(
+        self, job: Job[R, AsyncAnswerFunction, AsyncSpeakFunction], running: _Running[R], begun: Ask
+    ) -> R:
         async def answer(ask: Ask) -> Answer:
+            if self._ended:  # as above
+                raise asyncio.CancelledError
             if job.speak and (reveal := self.line.reveal(running, ask)):
                 return reveal.end(await job.speak(ask, reveal.feed))
             return await job.answer(ask)
 
         async with self._gate:
-            return await arun(job.flow, answer)
+            return await arun(job.flow, answer, begun)
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their end.
+
+    Once is not enough: `asyncio.wait_for`, which clients wrap around every chunk of a stream, loses a cancellation that
+    comes together with its result (Python 3.11, bpo-37658).
+    """
+    left: set[asyncio.Task[Any]] = {*tasks}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN)
+    await asyncio.gather(*tasks, return_exceptions=True)  # so that none of their exceptions is lost unseen
 
 
 def _to_its_end(jobs: _Jobs[R, P]) -> Iterator[Job[R, AnswerFunction, SpeakFunction] | Aside[P] | None]:

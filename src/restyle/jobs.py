@@ -56,9 +56,12 @@ class Delta:
     text: str
 
 
-def run(flow: AnyFlow[R], answer: AnswerFunction) -> R:
-    """Answer one flow to its end. What ``answer`` raises is thrown into the flow, whose policy decides."""
-    resume: Callable[[], Ask] = partial(next, flow)
+def run(flow: AnyFlow[R], answer: AnswerFunction, begun: Ask | None = None) -> R:
+    """Answer one flow to its end. What ``answer`` raises is thrown into the flow, whose policy decides.
+
+    ``begun`` is what the flow has asked, where it was started already.
+    """
+    resume: Callable[[], Ask] = partial(next, flow) if begun is None else lambda: begun
     while True:
         # Only the flow itself may end the loop: a StopIteration out of `answer` must not look like its end.
         try:
@@ -71,9 +74,9 @@ def run(flow: AnyFlow[R], answer: AnswerFunction) -> R:
             resume = partial(flow.throw, error)
 
 
-async def arun(flow: AnyFlow[R], answer: AsyncAnswerFunction) -> R:
+async def arun(flow: AnyFlow[R], answer: AsyncAnswerFunction, begun: Ask | None = None) -> R:
     """As `run`, awaiting each answer."""
-    resume: Callable[[], Ask] = partial(next, flow)
+    resume: Callable[[], Ask] = partial(next, flow) if begun is None else lambda: begun
     while True:
         try:
             ask = resume()

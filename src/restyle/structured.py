@@ -9,19 +9,17 @@ from restyle.blocks import Block, Splitter
 
 __all__ = ["AnswerSplitter", "is_structured"]
 
-# How JSON objects and arrays begin, and almost no prose. An array of numbers looks like a citation, and as such it has
-# nothing to rewrite either.
-_BEGINNING = re.compile(r'\s*(?:\{\s*["}]|\[\s*["\[{\]])')
-_UNDECIDED = re.compile(r"\s*[{\[]?\s*\Z")
+# What no JSON object or array begins with is prose, and so is what follows a flat array, such as "[1, 2] say".
+_MAY_BE_JSON = re.compile(r'\s*(?:\{\s*(?:["}]|\Z)|\[(?:\s*["\[{]|[-+.\d\sE,a-z]*(?:["\[{]|\]?\s*\Z)))')
 
 
 def is_structured(text: str) -> bool:
     """Whether ``text`` is one JSON object or array."""
-    if not _BEGINNING.match(text):
+    if not _MAY_BE_JSON.match(text):
         return False
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -42,7 +40,7 @@ class AnswerSplitter(Splitter):
         if self._prose:
             return super().feed(text)
         self._held += text
-        if _UNDECIDED.match(self._held) or _BEGINNING.match(self._held):
+        if not self._held.strip() or _MAY_BE_JSON.match(self._held):
             return []
         return self._release()
 
