@@ -6,7 +6,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 SOURCES := src tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest lint types format benchmarks constraints clean
+.PHONY: help demo test test-lowest test-contract lint types format benchmarks constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -19,6 +19,10 @@ test: .venv/.dev  ## all tests
 
 test-lowest: .venv-lowest/.dev  ## all tests on the lowest supported versions
 	.venv-lowest/bin/python -m pytest
+
+test-contract: .venv-lowest/.dev .venv-newest/.dev  ## what frameworks are promised, on both ends of their versions
+	.venv-lowest/bin/python -m pytest tests/contract tests/parity
+	.venv-newest/bin/python -m pytest tests/contract tests/parity
 
 lint: .venv/.dev  ## ruff
 	$(BIN)/ruff check $(SOURCES)
@@ -39,7 +43,7 @@ constraints: .venv/.dev  ## write the versions that are installed now to require
 	$(BIN)/pip freeze --exclude-editable | grep -vE '^(pip|setuptools)==' > requirements/constraints.txt
 
 clean:  ## remove the environments and caches
-	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.pip:
 	$(PYTHON) -m venv .venv
@@ -58,4 +62,11 @@ clean:  ## remove the environments and caches
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
 	.venv-lowest/bin/pip install $(PIP_FLAGS) --constraint requirements/lowest.txt --editable '.[langchain,serve]' --group test
+	touch $@
+
+# Without constraints: the newest versions that pip finds to fit together.
+.venv-newest/.dev: pyproject.toml
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
+	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[langchain,serve]' --group test
 	touch $@

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing
+from itertools import chain, islice
 from typing import Any
 
 from langchain_restyle.shapes import Opened
 from restyle.blocks import Block
-from restyle.drivers import astream, stream
+from restyle.drivers import arun, astream, run, stream
 from restyle.errors import ShapeError
 from restyle.flows import Flow, Rewritten
 from restyle.jobs import Job
@@ -22,6 +23,7 @@ Input = tuple[Callable[[], Opened], Callable[[Block, int], Job[Any, Any, Any]]]
 _Place = tuple[int, int, int]  # which input, which of its texts, which block of that
 _Placed = tuple[_Place, Rewritten | Exception]
 _PlacedFlow = Generator[Ask, Answer, _Placed]
+_PlacedJob = tuple[_PlacedFlow, Any]
 
 
 def restyle_all(inputs: Sequence[Input], *, concurrency: int, stop_on_error: bool) -> list[Any]:
@@ -33,20 +35,28 @@ def restyle_all(inputs: Sequence[Input], *, concurrency: int, stop_on_error: boo
         stop_on_error: Raise the first exception at once, so that no further call is made.
     """
     collector = _Collector(inputs, stop_on_error=stop_on_error)
-    for placed in stream(collector.jobs(), concurrency=concurrency):
-        collector.add(placed)
+    head, jobs = _ahead(collector.jobs())
+    # Threads or tasks for a single block would cost more than all else that is done for it.
+    placed = (run(*job) for job in head) if jobs is None else stream(jobs, concurrency=concurrency)
+    for each in placed:
+        collector.add(each)
     return collector.outputs()
 
 
 async def arestyle_all(inputs: Sequence[Input], *, concurrency: int, stop_on_error: bool) -> list[Any]:
     """As `restyle_all`, for tasks."""
     collector = _Collector(inputs, stop_on_error=stop_on_error)
+    head, jobs = _ahead(collector.jobs())
+    if jobs is None:
+        for flow, answer in head:
+            collector.add(await arun(flow, answer))
+        return collector.outputs()
 
-    async def jobs() -> AsyncGenerator[tuple[_PlacedFlow, Any], None]:
-        for job in collector.jobs():
+    async def ajobs() -> AsyncGenerator[_PlacedJob, None]:
+        for job in jobs:
             yield job
 
-    async with aclosing(astream(jobs(), concurrency=concurrency)) as results:
+    async with aclosing(astream(ajobs(), concurrency=concurrency)) as results:
         async for placed in results:
             collector.add(placed)
     return collector.outputs()
@@ -68,7 +78,7 @@ class _Collector:
         self._texts: list[list[list[Rewritten | None]]] = [[] for _ in inputs]
         self._errors: dict[int, Exception] = {}
 
-    def jobs(self) -> Iterator[tuple[_PlacedFlow, Any]]:
+    def jobs(self) -> Iterator[_PlacedJob]:
         """The flows of all blocks of all inputs, each with its place and its own run's way to answer."""
         for index, (open_input, job) in enumerate(self._inputs):
             try:
@@ -107,6 +117,12 @@ class _Collector:
     def _closed(self, index: int) -> Any:
         texts = self._texts[index]
         return self._opened[index].close([Rewrite(tuple(each for each in slots if each)) for slots in texts])
+
+
+def _ahead(jobs: Iterator[_PlacedJob]) -> tuple[list[_PlacedJob], Iterator[_PlacedJob] | None]:
+    """The first job, if there is one; and all of them, if there are more."""
+    head = list(islice(jobs, 2))
+    return head, chain(head, jobs) if len(head) > 1 else None
 
 
 def _placed(place: _Place, flow: Flow) -> _PlacedFlow:

@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-__all__ = ["Item", "calls_tools", "is_final", "item_text", "with_text", "without_offsets"]
+__all__ = ["Item", "calls_tools", "is_final", "item_text", "with_text"]
 
 Item = str | dict[str, Any]
 
@@ -36,16 +36,13 @@ def item_text(item: Item) -> str:
 
 def with_text(item: Item, text: str) -> Item:
     """The item with another text; its annotations stay, without the offsets that they had in the old one."""
-    return text if isinstance(item, str) else {**without_offsets(item), "text": text}
-
-
-def without_offsets(item: dict[str, Any]) -> dict[str, Any]:
-    """The item, its annotations without offsets into a text that is about to change."""
+    if isinstance(item, str):
+        return text
     annotations = item.get("annotations")
     if not isinstance(annotations, list):
-        return item
+        return {**item, "text": text}
     kept = [
         {key: value for key, value in each.items() if key not in _OFFSETS} if isinstance(each, dict) else each
         for each in annotations
     ]
-    return {**item, "annotations": kept}
+    return {**item, "text": text, "annotations": kept}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 from langchain_core.runnables import Runnable
 
 from restyle.answering import client_options
-from restyle.errors import MissingExtraError
+from restyle.errors import CardError, MissingExtraError
 
 __all__ = ["endpoint"]
+
+_REASONING = re.compile(r"^o\d")  # langchain-openai's own rule, case included
 
 # For every event loop its client, the generator that closes it, and the task that started the generator.
 _CLIENTS: dict[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None], asyncio.Future[None]]] = {}
@@ -29,9 +32,16 @@ def endpoint(model: str, base_url: str | None, request: dict[str, Any]) -> Runna
         request: Options for the body of every request.
 
     Raises:
+        CardError: langchain-openai would send the system prompt of a model of that name in another role.
         ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set.
         MissingExtraError: ``langchain-openai`` is not installed.
     """
+    if _REASONING.match(model):
+        raise CardError(
+            f"model {model!r} at {base_url or 'OpenAI'}: langchain-openai turns the role 'system' into 'developer' for "
+            "names that begin with 'o' and a digit, and the prompt would no longer be the trained one: serve the model "
+            "under another name, or give a chat model of your own as style_model or destyle_model"
+        )
     options = tuple(client_options(base_url).items())
     key = os.environ.get("OPENAI_API_KEY") if base_url is None else None
     return _build(model, options, json.dumps(request, sort_keys=True), key, _client_of_this_loop())
@@ -42,13 +52,14 @@ def _build(
     model: str, options: tuple[tuple[str, Any], ...], request: str, _key: str | None, client: Any | None
 ) -> Runnable[Any, Any]:
     try:
-        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - a second that only endpoints pay
+        from langchain_restyle.endpoint_model import EndpointChatModel  # noqa: PLC0415 - a second that only endpoints pay
     except ImportError as error:
         raise MissingExtraError("langchain-openai", "langchain", f"the model {model!r} behind an endpoint") from error
     # Its request options go into the body as the card has them; the Responses API would rewrite the system role.
-    return ChatOpenAI(
+    return EndpointChatModel(
         model=model,
         use_responses_api=False,
+        stream_usage=True,  # by itself it reports the usage of streams from OpenAI's own address only
         extra_body=json.loads(request) or None,
         http_async_client=client,
         **dict(options),
@@ -65,10 +76,9 @@ def _client_of_this_loop() -> Any | None:
     except RuntimeError:
         return None
     if loop not in _CLIENTS:
-        from openai import DefaultAioHttpClient  # noqa: PLC0415 - as above
+        from langchain_restyle.endpoint_client import EndpointClient  # noqa: PLC0415 - as above
 
-        # The SDK's default transport collapses past about 32 requests in flight; aiohttp's does not.
-        client = DefaultAioHttpClient()
+        client = EndpointClient()
         closing = _close_with(loop, client)
         _CLIENTS[loop] = client, closing, asyncio.ensure_future(anext(closing))
     return _CLIENTS[loop][0]

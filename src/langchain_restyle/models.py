@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import merge_configs
 
 from langchain_restyle.endpoints import endpoint
 from langchain_restyle.specs import ModelSpec
@@ -92,7 +91,8 @@ class Asking:
 
     def _child(self, ask: Ask, index: int) -> RunnableConfig:
         role = "restyle:style" if ask.role == "restyle" else "restyle:destyle"
-        return merge_configs(self.config, {"run_name": role, "tags": [role, f"restyle:block:{index}"]})
+        # Not `merge_configs`: it copies a complete config, its callbacks included, twice for every call.
+        return {**self.config, "run_name": role, "tags": [*self.config["tags"], role, f"restyle:block:{index}"]}
 
 
 def _grown(whole: Any, chunk: Any, show: Callable[[str], None]) -> Any:

@@ -106,15 +106,24 @@ class Restyle(RunnableSerializable[Any, Any]):
     max_concurrency: int = Field(default=32, ge=1)
     """Model calls in flight; ``max_concurrency`` in a call's config wins."""
 
-    _card: Style = PrivateAttr()
+    _loaded: tuple[str | Style, Style] = PrivateAttr()  # the style, and its card
 
     def __init__(self, style: str | Style, **options: Unpack[RestyleOptions]) -> None:
         super().__init__(style=style, **options)
         # Not in a validator: pydantic would wrap what the card raises, and users could not catch it by its name.
-        self._card = Style.load(check_name(self.style)) if isinstance(self.style, str) else self.style
-        self._card.check_parameters(self.parameters, destyle=self.destyle)
+        self._loaded = self.style, self._checked_card()
+
+    def _card(self) -> Style:
+        if self._loaded[0] is not self.style:  # a copy, or another style was set
+            self._loaded = self.style, self._checked_card()
+        return self._loaded[1]
+
+    def _checked_card(self) -> Style:
+        card = Style.load(check_name(self.style)) if isinstance(self.style, str) else self.style
+        card.check_parameters(self.parameters, destyle=self.destyle)
         if self.destyle and self.destyle_model is not None:
-            self._card.stage("destyle")  # without its prompt the model could not be asked
+            card.stage("destyle")  # without its prompt the model could not be asked
+        return card
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -227,7 +236,7 @@ class Restyle(RunnableSerializable[Any, Any]):
             on_error=self.on_error,
         )
         return Work(
-            self._card,
+            self._card(),
             policy,
             style_model=self.style_model,
             destyle_model=self.destyle_model,

@@ -135,7 +135,7 @@ def _open_message(message: BaseMessage, *, neutral: bool) -> Opened:
     texts = [content] if isinstance(content, str) else [text for item in content if (text := item_text(item))]
 
     def close(rewrites: Sequence[Rewrite]) -> BaseMessage:
-        if not rewrites:
+        if not any(rewrite.is_rewritten for rewrite in rewrites):
             return message
         report = {"blocks": [row for rewrite in rewrites for row in rewrite.report(neutral=neutral)["blocks"]]}
         left = iter(rewrite.text for rewrite in rewrites)

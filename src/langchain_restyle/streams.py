@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables.utils import AddableDict
@@ -16,6 +16,8 @@ from langchain_restyle.voices import MessageVoice, StringVoice
 from restyle.blocks import Block
 from restyle.drivers import aparts, parts
 from restyle.jobs import Aside, Delta, Job
+
+V = TypeVar("V", StringVoice, MessageVoice)
 
 __all__ = ["Weaver", "arestyle_stream", "restyle_stream"]
 
@@ -74,22 +76,20 @@ class Weaver:
             yield from voice.close()
 
     def _say(self, key: str | None, value: Any, dress: Callable[[Any], Any]) -> Feed:
-        if isinstance(value, str | AIMessageChunk):
-            yield from self._voice(key, value, dress).feed(value)
+        if isinstance(value, str):  # `message.text` is a subclass of it
+            yield from self._voice(key, StringVoice, lambda: StringVoice(self._queue, dress)).feed(str(value))
+        elif isinstance(value, AIMessageChunk):
+            yield from self._voice(key, MessageVoice, lambda: self._message(dress)).feed(value)
         elif key is None:
             yield from whole(open_value(value, neutral=self._neutral), dress, self._queue)
         else:
             yield from whole(open_entry(value, strict=key == self._key, neutral=self._neutral), dress, self._queue)
 
-    def _voice(self, key: str | None, value: str | AIMessageChunk, dress: Callable[[Any], Any]) -> Any:
-        place = key, type(value)
-        if place not in self._voices:
-            self._voices[place] = (
-                StringVoice(self._queue, dress)
-                if isinstance(value, str)
-                else MessageVoice(self._queue, dress, final_only=self._final_only, neutral=self._neutral)
-            )
-        return self._voices[place]
+    def _voice(self, key: str | None, kind: type[V], make: Callable[[], V]) -> V:
+        return cast("V", self._voices.get((key, kind)) or self._voices.setdefault((key, kind), make()))
+
+    def _message(self, dress: Callable[[Any], Any]) -> MessageVoice:
+        return MessageVoice(self._queue, dress, final_only=self._final_only, neutral=self._neutral)
 
 
 def restyle_stream(chunks: Iterator[Any], weaver: Weaver, *, concurrency: int) -> Iterator[Any]:

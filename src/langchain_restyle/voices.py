@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessageChunk
 
-from langchain_restyle.content import Item, calls_tools, item_text, without_offsets
+from langchain_restyle.content import Item, calls_tools, item_text, with_text
 from langchain_restyle.lanes import Feed, Lane, Queue, Voice
 from restyle.jobs import Aside
 from restyle.rewriting import Rewrite
@@ -98,7 +98,8 @@ class MessageVoice(Voice):
         """What is said once."""
         if self._rest is None or self.untouched:
             return
-        report = {} if self.passing else {"restyle": Rewrite(tuple(self.done)).report(neutral=self._neutral)}
+        rewrite = Rewrite(tuple(self.done))
+        report = {"restyle": rewrite.report(neutral=self._neutral)} if rewrite.is_rewritten and not self.passing else {}
         content: Any = [] if self._listed else ""
         metadata = {**self._rest.response_metadata, **report}
         yield self._dress(self._rest.model_copy(update={"content": content, "response_metadata": metadata}))
@@ -110,16 +111,17 @@ class MessageVoice(Voice):
 
     def _item(self, item: Item) -> Feed:
         text = item_text(item)
-        if text:
-            head: dict[str, Any] = {"type": "text"}
-            if isinstance(item, dict) and "index" in item:
-                head["index"] = item["index"]  # chunks merge where it is the same
-            yield from self._text(text, head.get("index"), lambda text: self._chunk([{**head, "text": text}]))
-        if isinstance(item, dict) and item.get("type") == "text":
-            if not text or item.get("annotations"):
-                yield from self.value(self._dress(self._chunk([{**without_offsets(item), "text": ""}])))
-        elif isinstance(item, dict):
+        if isinstance(item, str):
+            yield from self._text(text, "strings", lambda text: self._chunk([text]))
+        elif item.get("type") != "text":
             yield from self._behind_text(self._chunk([item]))
+        elif "index" not in item:  # nothing of it will be merged
+            yield from self._text(text, None, lambda text: self._chunk([with_text(item, text)]))
+        else:
+            place = {"type": "text", "index": item["index"]}
+            yield from self._text(text, item["index"], lambda text: self._chunk([{**place, "text": text}]))
+            if not text or item.keys() - {*place, "text"}:
+                yield from self.value(self._dress(self._chunk([with_text(item, "")])))
 
     def _behind_text(self, chunk: AIMessageChunk) -> Feed:
         """Something that ends the text before it, and stays behind it."""

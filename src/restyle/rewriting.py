@@ -59,6 +59,11 @@ class Rewrite:
         """The facts that led to a fallback, over all blocks."""
         return tuple(loss for block in self.blocks for loss in block.losses)
 
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether there was anything in it for a model."""
+        return any(not block.block.verbatim for block in self.blocks)
+
     def report(self, *, neutral: bool = False) -> dict[str, Any]:
         """Metadata for a response: one row per block that is not verbatim, with its ``neutral`` text where wanted."""
         return {"blocks": [block.report(neutral=neutral) for block in self.blocks if not block.block.verbatim]}

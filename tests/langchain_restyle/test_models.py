@@ -176,6 +176,7 @@ def test_without_langchain_openai_the_extra_is_named(card, monkeypatch):
     from langchain_restyle import endpoints
 
     endpoints._build.cache_clear()
+    monkeypatch.delitem(sys.modules, "langchain_restyle.endpoint_model", raising=False)
     monkeypatch.setitem(sys.modules, "langchain_openai", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'restyle\[langchain\]'"):
         Restyle(card).invoke(TEXT)
