@@ -6,6 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import assert_type
 
+from langchain.agents import create_agent
+from langchain.agents.middleware import InputAgentState
+from langchain_core.chat_sessions import ChatSession
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
@@ -15,7 +20,15 @@ from langchain_core.runnables import ConfigurableField, Runnable
 from langchain_openai import ChatOpenAI
 
 import restyle
-from langchain_restyle import EmbeddedChatModel, Restyle
+from langchain_restyle import (
+    ChatTeacher,
+    EmbeddedChatModel,
+    Restyle,
+    RestyledChatModel,
+    RestyleMiddleware,
+    SingleIdeaSplitter,
+)
+from langchain_restyle import build_pairs as build_pairs_of
 from restyle import (
     Block,
     Loss,
@@ -151,6 +164,27 @@ def chat() -> str:
     return str(model.invoke("'Twas uncommon cold.").text)
 
 
+def agents(model: BaseChatModel, question: InputAgentState) -> str:
+    def weather(city: str) -> str:
+        """The weather of a city."""
+        return f"It is very cold in {city}."
+
+    agent = create_agent(model, [weather], middleware=[RestyleMiddleware("keeper", final_only=False, attempts=1)])
+    agent.invoke(question)
+    restyled: BaseChatModel = RestyledChatModel(model.with_retry(), "keeper", on_loss="keep", tags=["styled"])
+    return str(restyled.bind_tools([weather]).invoke("Why?").text)
+
+
+def learn_from_documents(loader: BaseLoader, sessions: list[ChatSession], model: BaseChatModel, out: Path) -> PairSet:
+    splitter = SingleIdeaSplitter(aim=120)
+    pieces = splitter.split_documents(loader.lazy_load())
+    assert_type(pieces, list[Document])
+    assert_type(splitter.split_text("One."), list[str])
+    build_pairs_of(sessions, style="author", teacher="openai:gpt-6-luna", out=out, sender="Anna")
+    build_pairs_of(loader, style="author", teacher=ChatTeacher(model, identity="mine"), out=out)
+    return build_pairs_of(pieces, style="author", teacher=model, out=out, source_id_key=lambda each: each.id, seed=3)
+
+
 def sandboxed(home: Path) -> list[Recorded]:
     with Sandbox(home=home, replies={"yes": "Yes.", "last": lambda messages: str(messages[-1]["content"])}) as sandbox:
         sandbox.inject(Fault("status", status=503, retry_after=0.1), times=2)
@@ -175,5 +209,8 @@ def mistakes() -> None:
     Restyle("author", on_loss="ignore")  # type: ignore[arg-type]
     Restyle("author").invoke(42)  # type: ignore[type-var]
     Restyle()  # type: ignore[call-arg]
+    RestyleMiddleware("author", atempts=2)  # type: ignore[call-arg]
+    RestyledChatModel("gpt-6-luna", "author")  # type: ignore[arg-type]
+    build_pairs_of("letters", style="author", out="pairs")  # type: ignore[call-arg]
     rewrite("text", "author", attempt=3)  # type: ignore[call-arg]
     Fault("flood")  # type: ignore[arg-type]
