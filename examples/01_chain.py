@@ -6,16 +6,12 @@ With a model of your own, drop the sandbox and give ChatOpenAI its name.
 
 from __future__ import annotations
 
-import os
-import tempfile
-
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
 
 from langchain_restyle import Restyle
-from restyle import Style, build_pairs, train
-from restyle.demo import CORPUS, RECORDED
+from restyle.demo import keeper
 from restyle.testing import Sandbox
 
 ANSWER = (
@@ -24,17 +20,8 @@ ANSWER = (
 )
 
 
-def keeper() -> Style:
-    """The demonstration's style, trained here if `restyle demo` has not been run."""
-    if "keeper" in Style.list():
-        return Style.load("keeper")
-    with tempfile.TemporaryDirectory() as folder:
-        return train(build_pairs(CORPUS, style="keeper", teacher=RECORDED, out=folder))
-
-
 def main() -> None:
     """Ask, answer, restyle: whole and streaming."""
-    os.environ.setdefault("RESTYLE_HOME", tempfile.mkdtemp(prefix="restyle-example-"))
     style = keeper()
     with Sandbox(replies={"application": ANSWER}) as sandbox:
         prompt = ChatPromptTemplate.from_template("Answer briefly: {question}")

@@ -6,8 +6,6 @@ With a model of your own, drop the sandbox and give ChatOpenAI its name; with do
 
 from __future__ import annotations
 
-import os
-import tempfile
 from operator import itemgetter
 from typing import Any
 
@@ -20,8 +18,7 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 from langchain_openai import ChatOpenAI
 
 from langchain_restyle import Restyle
-from restyle import Style, build_pairs, train
-from restyle.demo import CORPUS, RECORDED
+from restyle.demo import keeper
 from restyle.testing import Sandbox
 
 DOCUMENTS = [
@@ -45,14 +42,6 @@ class Library(BaseRetriever):
         return sorted(DOCUMENTS, key=lambda document: -len(words.intersection(document.page_content.split())))[:2]
 
 
-def keeper() -> Style:
-    """The demonstration's style, trained here if `restyle demo` has not been run."""
-    if "keeper" in Style.list():
-        return Style.load("keeper")
-    with tempfile.TemporaryDirectory() as folder:
-        return train(build_pairs(CORPUS, style="keeper", teacher=RECORDED, out=folder))
-
-
 def numbered(found: dict[str, Any]) -> str:
     """What was found, as the model sees and cites it."""
     return "\n".join(f"[{number}] {document.page_content}" for number, document in enumerate(found["context"], 1))
@@ -60,7 +49,6 @@ def numbered(found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Retrieve, answer, restyle: whole and streaming."""
-    os.environ.setdefault("RESTYLE_HOME", tempfile.mkdtemp(prefix="restyle-example-"))
     style = keeper()
     with Sandbox(replies={"application": ANSWER}) as sandbox:
         prompt = ChatPromptTemplate.from_template("Answer from these, and cite them:\n{context}\n\n{question}")

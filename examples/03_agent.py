@@ -6,8 +6,6 @@ own in the place of `Clerk` nothing else changes.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 
 from langchain.agents import create_agent
@@ -18,8 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 
 from langchain_restyle import RestyleMiddleware
-from restyle import Style, build_pairs, train
-from restyle.demo import CORPUS, RECORDED
+from restyle.demo import keeper
 
 QUESTION = "Can I cross from Porthennis tonight?"
 
@@ -59,17 +56,8 @@ class Clerk(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def keeper() -> Style:
-    """The demonstration's style, trained here if `restyle demo` has not been run."""
-    if "keeper" in Style.list():
-        return Style.load("keeper")
-    with tempfile.TemporaryDirectory() as folder:
-        return train(build_pairs(CORPUS, style="keeper", teacher=RECORDED, out=folder))
-
-
 def main() -> None:
     """Ask the agent, and then again while it streams."""
-    os.environ.setdefault("RESTYLE_HOME", tempfile.mkdtemp(prefix="restyle-example-"))
     agent = create_agent(Clerk(), [timetable, weather], middleware=[RestyleMiddleware(keeper())])
 
     question: InputAgentState = {"messages": [HumanMessage(QUESTION)]}

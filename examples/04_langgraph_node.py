@@ -5,8 +5,6 @@ It runs offline: a sandbox on this machine plays the application's model, and th
 
 from __future__ import annotations
 
-import os
-import tempfile
 from typing import TypedDict
 
 from langchain_openai import ChatOpenAI
@@ -14,8 +12,7 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
 
 from langchain_restyle import Restyle
-from restyle import Style, build_pairs, train
-from restyle.demo import CORPUS, RECORDED
+from restyle.demo import keeper
 from restyle.testing import Sandbox
 
 ANSWER = (
@@ -31,17 +28,8 @@ class State(TypedDict, total=False):
     answer: str
 
 
-def keeper() -> Style:
-    """The demonstration's style, trained here if `restyle demo` has not been run."""
-    if "keeper" in Style.list():
-        return Style.load("keeper")
-    with tempfile.TemporaryDirectory() as folder:
-        return train(build_pairs(CORPUS, style="keeper", teacher=RECORDED, out=folder))
-
-
 def main() -> None:
     """The same graph twice: its last node gives the answer whole, or streams it."""
-    os.environ.setdefault("RESTYLE_HOME", tempfile.mkdtemp(prefix="restyle-example-"))
     style = keeper()
     with Sandbox(replies={"application": ANSWER}) as sandbox:
         model = ChatOpenAI(model="application", base_url=sandbox.base_url, api_key=lambda: "none")

@@ -7,9 +7,7 @@ With a model of your own, drop the sandbox and give ChatOpenAI its name; `uvicor
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -26,8 +24,7 @@ from langchain_core.utils.aiter import aclosing
 from langchain_openai import ChatOpenAI
 
 from langchain_restyle import Restyle
-from restyle import Style, build_pairs, train
-from restyle.demo import ANSWERS, CORPUS, RECORDED
+from restyle.demo import ANSWERS, keeper
 from restyle.testing import Sandbox
 
 
@@ -65,17 +62,8 @@ def serving(app: FastAPI) -> Iterator[str]:
             thread.join()
 
 
-def keeper() -> Style:
-    """The demonstration's style, trained here if `restyle demo` has not been run."""
-    if "keeper" in Style.list():
-        return Style.load("keeper")
-    with tempfile.TemporaryDirectory() as folder:
-        return train(build_pairs(CORPUS, style="keeper", teacher=RECORDED, out=folder))
-
-
 def main() -> None:
     """One reader who stays, and one who leaves after the first piece."""
-    os.environ.setdefault("RESTYLE_HOME", tempfile.mkdtemp(prefix="restyle-example-"))
     with Sandbox(replies={"application": "\n\n".join(ANSWERS.values())}, word_latency=0.005) as sandbox:
         model = ChatOpenAI(model="application", base_url=sandbox.base_url, api_key=lambda: "none")
         with serving(application(model | StrOutputParser() | Restyle(style=keeper()))) as address:

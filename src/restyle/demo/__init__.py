@@ -7,9 +7,16 @@ that the filters have something to drop.
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["ANSWERS", "CORPUS", "RECORDED", "STYLE"]
+if TYPE_CHECKING:
+    from restyle.style import Style
+
+__all__ = ["ANSWERS", "CORPUS", "RECORDED", "STYLE", "keeper"]
 
 STYLE = "keeper"
 CORPUS = Path(__file__).parent / "keeper"
@@ -33,3 +40,16 @@ ANSWERS = {
         "not know anyone who wanted to leave."
     ),
 }
+
+
+def keeper() -> Style:
+    """The keeper's style: what ``restyle demo`` has made, or else one trained now, in seconds, for this process only."""
+    from restyle.data.pairs import build_pairs  # noqa: PLC0415 - the corpus alone costs nothing
+    from restyle.style import Style  # noqa: PLC0415 - as above
+    from restyle.training import train  # noqa: PLC0415 - as above
+
+    if STYLE in Style.list():
+        return Style.load(STYLE)
+    folder = Path(tempfile.mkdtemp(prefix="restyle-keeper-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return train(build_pairs(CORPUS, style=STYLE, teacher=RECORDED, out=folder / "pairs"), home=folder)
