@@ -43,7 +43,7 @@ ANSWERS = {
 
 
 def keeper() -> Style:
-    """The keeper's style: what ``restyle demo`` has made, or else one trained now, in seconds, for this process only."""
+    """The keeper's style: what ``restyle demo`` has made, or one trained now, in seconds, for this process only."""
     from restyle.data.pairs import build_pairs  # noqa: PLC0415 - the corpus alone costs nothing
     from restyle.style import Style  # noqa: PLC0415 - as above
     from restyle.training import train  # noqa: PLC0415 - as above
