@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -83,8 +84,10 @@ class Asking:
 
         async def speak(ask: Ask, show: Callable[[str], None]) -> Answer:
             whole = None
-            async for chunk in self.models[ask.role].astream(messages_of(ask), self._child(ask, index)):
-                whole = _grown(whole, chunk, show)
+            stream = self.models[ask.role].astream(messages_of(ask), self._child(ask, index))
+            async with aclosing(stream) as chunks:  # type: ignore[type-var]  # it is a generator, typed as an iterator
+                async for chunk in chunks:
+                    whole = _grown(whole, chunk, show)
             return parse_message("" if whole is None else whole)
 
         return Job(flow, answer, speak)

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import time
+import warnings
 
 import openai
 import pytest
@@ -129,7 +130,8 @@ def test_no_key_is_in_any_representation(card, sandbox, monkeypatch):
 def test_it_survives_serialisation(styled):
     runnable = Restyle("keeper", attempts=3, on_loss="neutral")
     serialised = json.loads(dumps(runnable))
-    with pytest.warns(LangChainBetaWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LangChainBetaWarning)  # once in a process
         loaded = load(serialised, allowed_objects=[Restyle], valid_namespaces=["langchain_restyle"])
     for copy in (loaded, pickle.loads(pickle.dumps(runnable)), runnable.model_copy()):
         assert (copy.style, copy.attempts, copy.on_loss) == ("keeper", 3, "neutral")
