@@ -83,7 +83,8 @@ def whole(opened: Opened, dress: Callable[[Any], Any], queue: Queue) -> Feed:
     sink = _Whole([len(blocks) for blocks in texts], opened, dress)
     for blocks in texts:
         for block in blocks:
-            yield from queue.block(block, sink)
+            for job in queue.block(block, sink):
+                yield job._replace(speak=None)  # nothing of it leaves early
 
 
 class _Whole:
@@ -197,7 +198,8 @@ class Lane:
             yield self._voice.queue.passing(Rewritten(block, block.text, "verbatim"), self)
         else:
             for job in self._voice.queue.block(block, self):
-                yield job._replace(flow=self._voice.minding(job.flow))
+                speak = None if self._voice.holding else job.speak
+                yield job._replace(flow=self._voice.minding(job.flow), speak=speak)
 
     def delta(self, text: str) -> Iterator[Any]:
         """A part of the answer that is coming."""

@@ -100,7 +100,8 @@ class Asking:
 
 def _grown(whole: Any, chunk: Any, show: Callable[[str], None]) -> Any:
     """What came so far and the next chunk of it, whose text is shown."""
-    show(chunk if isinstance(chunk, str) else str(chunk.text))
+    if isinstance(chunk, str | AIMessage):  # `parse_message` will refuse whatever else it is
+        show(chunk if isinstance(chunk, str) else str(chunk.text))
     return chunk if whole is None else whole + chunk
 
 

@@ -84,8 +84,9 @@ class Restyle(RunnableSerializable[Any, Any]):
     on_loss: OnLoss = "original"
     """What stands in for a block whose facts did not survive: ``original``, ``neutral``, ``keep`` or ``raise``.
 
-    With ``keep`` the block at the head of a stream leaves token by token, and is not asked for again then; not so where
-    it has citation markers, which are put back at its end, or with ``on_error="original"``.
+    With ``keep`` the block at the head of a stream leaves token by token; it is not asked for again then, and passes by
+    LangChain's cache. Not so where it has citation markers, which are put back at its end, or with
+    ``on_error="original"``.
     """
 
     on_error: OnError = "raise"

@@ -91,8 +91,8 @@ class MessageVoice(Voice):
         """There are no more."""
         if self.untouched:
             return
-        yield from self._end_lane()
         yield from self._let_go()
+        yield from self._end_lane()
 
     def close(self) -> Iterator[Any]:
         """What is said once."""

@@ -233,3 +233,19 @@ async def test_the_caller_s_context_reaches_the_model():
     runnable = over(Signed(reply=str))
     assert runnable.invoke("very") == await runnable.ainvoke("very") == "very (anna)"
     assert "".join(runnable.stream("very")) == "very (anna)"
+
+
+async def test_what_leaves_whole_is_asked_for_again_whatever_is_kept():
+    """Nothing of it has left early, so the same is done as without a stream."""
+    message = AIMessage("In 1866 the winter was very long.")
+
+    class Speaking(Scripted):
+        async def _astream(self, *_, **__):
+            raise AssertionError("there is nothing to stream it for")
+            yield
+
+    for way in ("invoke", "stream"):
+        said = iter(["A winter of old.", "In 1866 the winter was uncommon long."])
+        restyle = over(Speaking(reply=lambda _, said=said: next(said)), on_loss="keep")
+        output = restyle.invoke(message) if way == "invoke" else (await collected(restyle.astream(message)))[-1]
+        assert output.content == "In 1866 the winter was uncommon long."
