@@ -99,7 +99,7 @@ class MessageVoice(Voice):
         if self._rest is None or self.untouched:
             return
         rewrite = Rewrite(tuple(self.done))
-        report = {"restyle": rewrite.report(neutral=self._neutral)} if rewrite.is_rewritten and not self.passing else {}
+        report = {"restyle": rewrite.report(neutral=self._neutral)} if rewrite.is_rewritten else {}
         content: Any = [] if self._listed else ""
         metadata = {**self._rest.response_metadata, **report}
         yield self._dress(self._rest.model_copy(update={"content": content, "response_metadata": metadata}))

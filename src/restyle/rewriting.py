@@ -61,8 +61,8 @@ class Rewrite:
 
     @property
     def is_rewritten(self) -> bool:
-        """Whether there was anything in it for a model."""
-        return any(not block.block.verbatim for block in self.blocks)
+        """Whether any of it went to a model."""
+        return any(block.outcome != "verbatim" for block in self.blocks)
 
     def report(self, *, neutral: bool = False) -> dict[str, Any]:
         """Metadata for a response: one row per block that is not verbatim, with its ``neutral`` text where wanted."""

@@ -193,7 +193,8 @@ async def test_without_it_blocks_leave_as_early_as_they_can(pair, way, dress):
     *before, last = (paragraph(number) for number in range(3))
     assert whole_.content == uncommon("\n\n".join(before)) + "\n\n" + last
     assert whole_.tool_calls == summed(chunks).tool_calls
-    assert "restyle" not in whole_.response_metadata
+    report = whole_.response_metadata["restyle"]["blocks"]
+    assert [row["outcome"] for row in report] == ["styled", "styled", "verbatim"]
     assert outputs[0][1] < len(chunks) / 2
     assert pair.style.calls == before
 
