@@ -94,8 +94,10 @@ class Asking:
 
     def _child(self, ask: Ask, index: int) -> RunnableConfig:
         role = "restyle:style" if ask.role == "restyle" else "restyle:destyle"
+        # LangGraph would show whoever reads messages the neutral texts, and blocks in any order.
+        tags = [*self.config["tags"], role, f"restyle:block:{index}", "nostream"]
         # Not `merge_configs`: it copies a complete config, its callbacks included, twice for every call.
-        return {**self.config, "run_name": role, "tags": [*self.config["tags"], role, f"restyle:block:{index}"]}
+        return {**self.config, "run_name": role, "tags": tags}
 
 
 def _grown(whole: Any, chunk: Any, show: Callable[[str], None]) -> Any:

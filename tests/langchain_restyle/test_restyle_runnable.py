@@ -14,8 +14,10 @@ import openai
 import pytest
 from langchain_core._api import LangChainBetaWarning
 from langchain_core.load import dumpd, dumps, load
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_openai import ChatOpenAI
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langchain_restyle import Restyle
 from restyle import Stage, Style
@@ -161,3 +163,22 @@ def test_the_framework_s_absence_names_the_extra():
         "else:\n    raise AssertionError\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=dict(os.environ), timeout=60)
+
+
+async def test_a_node_of_a_graph_shows_no_neutral_text():
+    """Otherwise LangGraph streams what every model in a node says."""
+
+    models = {
+        "destyle_model": Scripted(reply=lambda _: "It was plain."),
+        "style_model": Scripted(reply=lambda text: text.replace("It was", "'Twas")),
+    }
+
+    def node(state):
+        return {"messages": [AIMessage(Restyle("keeper", **models).invoke(state["messages"][-1].text))]}
+
+    graph = StateGraph(MessagesState).add_node("restyle", node).add_edge(START, "restyle").compile()
+    asked = {"messages": [AIMessage("It was very cold.")]}
+    shown = [message.text for message, _ in graph.stream(asked, stream_mode="messages")]
+    assert shown == ["'Twas plain."]
+    shown = [message.text async for message, _ in graph.astream(asked, stream_mode="messages")]
+    assert shown == ["'Twas plain."]
