@@ -248,6 +248,8 @@ async def cancel(runnable):
     ],
 )
 @pytest.mark.usefixtures("quick_gc")
+# Seen on Python 3.13, rarely: a sequence leaves httpx's stream to the garbage collector, which comes while it ends.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*Response.aiter_raw:pytest.PytestUnraisableExceptionWarning")
 async def test_async(leave, kind, place, servers, caplog):
     async with openai.DefaultAsyncHttpxClient() as client:
         scene, late = Scene(kind, place, servers, client), []
