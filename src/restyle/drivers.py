@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
@@ -108,6 +108,10 @@ class _Line(Generic[R]):
         running.asks, running.result = False, result
         return running, None
 
+    def is_full(self, most: int, others: int = 0) -> bool:
+        """Whether ``most`` flows that ask wait, or, with ``others``, far more of what only takes memory."""
+        return self.asking >= most or len(self.waiting) + others >= 16 * most
+
     def reveal(self, running: _Running[R], ask: Ask) -> Reveal | None:
         """Shows the answer that comes, if it may be shown and nothing stands before it."""
         if not ask.showable or self.waiting[0] is not running:
@@ -161,20 +165,20 @@ def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | A
                 yield job
             elif job is not None:
                 begin(job)
-            yield from _leaving(line, news, 2 * concurrency - 1)
-        yield from _leaving(line, news, 0)
+            yield from _leaving(line, news, lambda: line.is_full(2 * concurrency))
+        yield from _leaving(line, news, lambda: bool(line.waiting))
         finished = True
     finally:
         stopped.set()
         pool.shutdown(wait=finished, cancel_futures=True)
 
 
-def _leaving(line: _Line[R], news: Event, limit: int) -> Iterator[R | Delta]:
-    """What can leave, until no more than ``limit`` flows that ask wait."""
+def _leaving(line: _Line[R], news: Event, too_many: Callable[[], bool]) -> Iterator[R | Delta]:
+    """What can leave, and more as long as too many wait."""
     while True:
         news.clear()
         yield from line.leaving()
-        if line.asking <= limit:
+        if not too_many():
             return
         news.wait()
 
@@ -218,7 +222,7 @@ class _Pump(Generic[R, P]):
             async for job in jobs:
                 if self._ended:  # the cancellation was swallowed on its way
                     return
-                while self._is_full():
+                while self.line.is_full(self._most, len(self._asides)):
                     self._room.clear()
                     await self._room.wait()
                 if isinstance(job, Aside):
@@ -240,10 +244,6 @@ class _Pump(Generic[R, P]):
         """Start no further call; return what is still under way."""
         self._ended = True
         return [running.result for running in self.line.waiting if isinstance(running.result, asyncio.Task)]
-
-    def _is_full(self) -> bool:
-        # What does not ask costs nothing but memory, yet that, too, has a bound.
-        return self.line.asking >= self._most or len(self.line.waiting) + len(self._asides) >= 16 * self._most
 
     def _start(self, job: Job[R, AsyncAnswerFunction, AsyncSpeakFunction]) -> None:
         running, begun = self.line.start(job.flow)
