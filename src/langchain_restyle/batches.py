@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from itertools import chain, islice
 from typing import Any
 
@@ -36,10 +36,13 @@ def restyle_all(inputs: Sequence[Input], *, concurrency: int, stop_on_error: boo
     """
     collector = _Collector(inputs, stop_on_error=stop_on_error)
     head, jobs = _ahead(collector.jobs())
-    # Threads or tasks for a single block would cost more than all else that is done for it.
-    placed = (run(*job) for job in head) if jobs is None else stream(jobs, concurrency=concurrency)
-    for each in placed:
-        collector.add(each)
+    if jobs is None:  # threads or tasks for a single block would cost more than all else that is done for it
+        for flow, answer in head:
+            collector.add(run(flow, answer))
+        return collector.outputs()
+    with closing(stream(jobs, concurrency=concurrency)) as results:  # or a kept exception would keep its threads
+        for placed in results:
+            collector.add(placed)
     return collector.outputs()
 
 

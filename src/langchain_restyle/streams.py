@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -101,8 +101,9 @@ def restyle_stream(chunks: Iterator[Any], weaver: Weaver, *, concurrency: int) -
             yield None
         yield from weaver.end()
 
-    for part in parts(jobs(), concurrency=concurrency):
-        yield from weaver.out(part)
+    with closing(parts(jobs(), concurrency=concurrency)) as results:
+        for part in results:
+            yield from weaver.out(part)
     yield from weaver.close()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import aclosing
 from contextvars import copy_context
@@ -42,14 +42,16 @@ _Jobs: TypeAlias = Iterable[Job[R, AnswerFunction, SpeakFunction] | Aside[P] | N
 _AsyncJobs: TypeAlias = AsyncGenerator[Job[R, AsyncAnswerFunction, AsyncSpeakFunction] | Aside[P], None]
 
 
-def stream(jobs: Iterable[tuple[AnyFlow[R], AnswerFunction] | None], *, concurrency: int = 32) -> Iterator[R]:
+def stream(
+    jobs: Iterable[tuple[AnyFlow[R], AnswerFunction] | None], *, concurrency: int = 32
+) -> Generator[R, None, None]:
     """Answer many flows in worker threads, each in a copy of the caller's context, and yield results in order.
 
     The consumer's thread pulls ``jobs``: a source that is still streaming is read between two results, and no other
     thread touches it; a source that yields None from time to time lets results leave while there is no new job. An
     exception, a flow's or the source's, is raised at its place, after the results before it.
     """
-    return cast("Iterator[R]", parts((job and Job(*job) for job in jobs), concurrency=concurrency))
+    return cast("Generator[R, None, None]", parts((job and Job(*job) for job in jobs), concurrency=concurrency))
 
 
 async def astream(
@@ -137,7 +139,7 @@ class _Line(Generic[R]):
             yield head.take()
 
 
-def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Iterator[R | Delta | Aside[P]]:
+def parts(jobs: _Jobs[R, P], *, concurrency: int = 32) -> Generator[R | Delta | Aside[P], None, None]:
     """As `stream`, and in between the asides of the source, and the deltas of the flow that is next to leave."""
     news, stopped = Event(), Event()
     line: _Line[R] = _Line(news)

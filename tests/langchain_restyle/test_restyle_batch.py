@@ -176,3 +176,16 @@ async def test_every_input_has_its_own_config():
     named = [run for run in runs.all.values() if run.kind == "chain"]
     assert [(run.name, run.tags) for run in named] == [("Restyle", ["first"]), ("second", [])] * 2
     assert ["first" in run.tags for run in runs.all.values() if run.kind == "chat_model"].count(True) == 2
+
+
+def test_a_failed_batch_leaves_no_thread_though_its_exception_is_kept():
+    def reply(text):
+        raise ConnectionError(text)
+
+    before = {*threading.enumerate()}
+    with pytest.raises(ConnectionError) as kept:
+        Restyle("keeper", destyle=False, style_model=Scripted(reply=reply)).batch([paragraph(1), paragraph(2)])
+    deadline = time.monotonic() + 5
+    while not {*threading.enumerate()} <= before:
+        assert time.monotonic() < deadline, kept
+        time.sleep(0.001)
