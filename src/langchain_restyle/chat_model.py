@@ -13,9 +13,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field, InstanceOf
 
-from restyle.answering import phrase_model
 from restyle.messages import Role
-from restyle.sentences import sentence_spans
+from restyle.phrase_answers import by_sentence, phrase_answer
 from restyle.style import Style
 
 __all__ = ["EmbeddedChatModel"]
@@ -84,7 +83,7 @@ class EmbeddedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         source, text = self._rewrite(messages, stop, kwargs)
-        for piece in _by_sentence(text):
+        for piece in by_sentence(text):
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
             if run_manager is not None:
                 run_manager.on_llm_new_token(piece, chunk=chunk)
@@ -103,8 +102,7 @@ class EmbeddedChatModel(BaseChatModel):
         if options.get("model", self.model_name) != self.model_name:
             raise ValueError(f"model is {options['model']!r}, but this is {self.model_name!r}: make another for that")
         source = _last_human_text(messages)
-        model = phrase_model(self._card().model_path(self.role))
-        return source, _cut_at(model.rewrite(source, strength=self.strength), stop)
+        return source, phrase_answer(self._card(), self.role, source, self.strength, stop)
 
     def _card(self) -> Style:
         return self.style if isinstance(self.style, Style) else Style.load(self.style)
@@ -115,21 +113,6 @@ def _last_human_text(messages: list[BaseMessage]) -> str:
         if isinstance(message, HumanMessage):
             return str(message.text)
     raise ValueError("there is no human message to rewrite: send the text as the last HumanMessage")
-
-
-def _cut_at(text: str, stop: list[str] | None) -> str:
-    ends = [text.find(word) for word in stop or () if word in text]
-    return text[: min(ends)] if ends else text
-
-
-def _by_sentence(text: str) -> Iterator[str]:
-    """Pieces that concatenate to the text: each sentence with the white space before it."""
-    start = 0
-    for _, end in sentence_spans(text):
-        yield text[start:end]
-        start = end
-    if start < len(text):
-        yield text[start:]
 
 
 def _usage(source: str, text: str) -> UsageMetadata:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from langchain_core.documents import Document
 
 from restyle.data.documents import Document as AuthorDocument
+from restyle.data.identifiers import content_id, written_id
+from restyle.data.joining import Joiner
 from restyle.errors import DocumentError
 
-__all__ = ["DocumentReader", "SourceIdKey", "content_id", "written_id"]
+__all__ = ["DocumentReader", "SourceIdKey"]
 
 SourceIdKey: TypeAlias = str | Callable[[Document], Any]
 
@@ -31,9 +30,7 @@ class DocumentReader:
     def __init__(self, source_id_key: SourceIdKey = "source") -> None:
         self._key = source_id_key
         self._taken = 0
-        self._source = ""
-        self._texts: list[str] = []  # of the source that is not complete yet
-        self._empty = True
+        self._joiner = Joiner()
 
     def feed(self, document: object) -> list[AuthorDocument]:
         """Take the next document, and return what has become complete.
@@ -50,12 +47,7 @@ class DocumentReader:
         text = document.page_content.removeprefix("\ufeff")
         if not text.strip():
             return []
-        self._empty = False
-        source = self._source_of(document, place) or content_id(text)
-        complete = self._complete() if source != self._source else []
-        self._source = source
-        self._texts.append(text)
-        return complete
+        return self._joiner.add(self._source_of(document, place) or content_id(text), text)
 
     def flush(self) -> list[AuthorDocument]:
         """Return the rest.
@@ -63,40 +55,12 @@ class DocumentReader:
         Raises:
             DocumentError: Every document was empty.
         """
-        if self._empty:
+        if self._joiner.empty:
             raise DocumentError(f"all {self._taken} documents are empty: check what the loader reads")
-        return self._complete()
-
-    def _complete(self) -> list[AuthorDocument]:
-        texts, self._texts = self._texts, []
-        return [AuthorDocument(self._source, "\n\n".join(texts))] if texts else []
+        return self._joiner.flush()
 
     def _source_of(self, document: Document, place: str) -> str | None:
         key = self._key
         found = key(document) if callable(key) else document.metadata.get(key)
         what = "what source_id_key gave" if callable(key) else f"metadata[{key!r}]"
         return written_id(found, f"{place}: {what}") or document.id
-
-
-def written_id(value: object, place: str) -> str | None:
-    """An id as it is written in pair sets; None where there is none.
-
-    Paths under the working directory become relative to it, so that they are the same on every machine; another path
-    stays as it is.
-
-    Raises:
-        DocumentError: The value is neither a string, a path nor a number.
-    """
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str | int | os.PathLike):
-        raise DocumentError(f"{place} is of type {type(value).__name__}, which names no source: give a string")
-    path = Path(str(value))
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        return path.relative_to(Path.cwd()).as_posix()
-    return str(value)
-
-
-def content_id(text: str) -> str:
-    """The id of a text that has none: the same for the same text, everywhere."""
-    return f"sha256:{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"

@@ -22,7 +22,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_openai import ChatOpenAI
 
-from langchain_restyle.endpoint_client import EndpointClient, Response, first_response
+from restyle.endpoint_client import EndpointClient, Response, first_response
 
 __all__ = ["EndpointChatModel"]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Any
 
@@ -14,13 +12,11 @@ from langchain_core.runnables import Runnable
 
 from restyle.answering import client_options
 from restyle.errors import CardError, MissingExtraError
+from restyle.loop_clients import client_of_this_loop
 
 __all__ = ["endpoint"]
 
 _REASONING = re.compile(r"^o\d")  # langchain-openai's own rule, case included
-
-# For every event loop its client, the generator that closes it, and the task that started the generator.
-_CLIENTS: dict[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None, None], asyncio.Future[None]]] = {}
 
 
 def endpoint(model: str, base_url: str | None, request: dict[str, Any]) -> Runnable[Any, Any]:
@@ -44,7 +40,7 @@ def endpoint(model: str, base_url: str | None, request: dict[str, Any]) -> Runna
         )
     options = tuple(client_options(base_url).items())
     key = os.environ.get("OPENAI_API_KEY") if base_url is None else None
-    return _build(model, options, json.dumps(request, sort_keys=True), key, _client_of_this_loop())
+    return _build(model, options, json.dumps(request, sort_keys=True), key, client_of_this_loop())
 
 
 @lru_cache(maxsize=64)
@@ -64,30 +60,3 @@ def _build(
         http_async_client=client,
         **dict(options),
     )
-
-
-def _client_of_this_loop() -> Any | None:
-    """The HTTP client of the running event loop; None in sync code.
-
-    Connections die with the loop that opened them: a client that outlived ``asyncio.run`` would fail in the next one.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-    if loop not in _CLIENTS:
-        from langchain_restyle.endpoint_client import EndpointClient  # noqa: PLC0415 - as above
-
-        client = EndpointClient()
-        closing = _close_with(loop, client)
-        _CLIENTS[loop] = client, closing, asyncio.ensure_future(anext(closing))
-    return _CLIENTS[loop][0]
-
-
-async def _close_with(loop: asyncio.AbstractEventLoop, client: Any) -> AsyncGenerator[None, None]:
-    """Waits to be closed with the other asynchronous generators of its loop, which is the last thing a loop does."""
-    try:
-        yield
-    finally:
-        del _CLIENTS[loop]
-        await client.aclose()

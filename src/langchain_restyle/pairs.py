@@ -13,12 +13,13 @@ from langchain_core.runnables import Runnable
 
 from langchain_restyle.documents import DocumentReader, SourceIdKey
 from langchain_restyle.sessions import ConversationReader, Message, Session, SessionReader, is_message
-from langchain_restyle.teachers import ChatTeacher, TeacherSpec, ThreadedTeacher
+from langchain_restyle.teachers import ChatTeacher, TeacherSpec
 from restyle.data import pairs
 from restyle.data.documents import Document as AuthorDocument
 from restyle.data.documents import Source
 from restyle.data.pairs import PairSet, PairSettings
 from restyle.data.teachers import Teacher
+from restyle.data.threaded import ThreadedTeacher
 from restyle.errors import DocumentError
 
 __all__ = ["PairSources", "abuild_pairs", "build_pairs"]

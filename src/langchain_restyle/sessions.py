@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from langchain_core.chat_sessions import ChatSession
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage
 
-from langchain_restyle.documents import content_id, written_id
 from restyle.data.documents import Document as AuthorDocument
+from restyle.data.identifiers import content_id, written_id
 from restyle.errors import DocumentError
 
 __all__ = ["ConversationReader", "Message", "Session", "SessionReader", "is_message"]

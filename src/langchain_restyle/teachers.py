@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import run_in_executor
 
 from langchain_restyle.identities import identity_of
 from langchain_restyle.models import messages_of, parse_message
 from restyle.data.teachers import NEUTRALISE, Teacher
 from restyle.messages import Answer, Ask
 
-__all__ = ["ChatTeacher", "TeacherSpec", "ThreadedTeacher"]
+__all__ = ["ChatTeacher", "TeacherSpec"]
 
 TeacherSpec: TypeAlias = str | Path | Teacher | Runnable[Any, Any] | None
 
@@ -59,36 +56,6 @@ class ChatTeacher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
-
-
-class ThreadedTeacher:
-    """A `ChatTeacher` for synchronous callers: it asks from threads, as LangChain's own synchronous methods do.
-
-    An event loop that lives for one call would leave connections of its own in clients that chat models share, and the
-    next loop would fail on them. It serves one ``async with``.
-
-    Args:
-        teacher: Whom to ask.
-        threads: Calls in flight, at least 1.
-    """
-
-    def __init__(self, teacher: ChatTeacher, threads: int) -> None:
-        self.identity, self.system = teacher.identity, teacher.system
-        self._teacher = teacher
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="restyle-teacher")
-
-    async def answer(self, ask: Ask) -> Answer:
-        """The neutral version, from the model."""
-        return await run_in_executor(self._pool, copy_context().run, self._teacher.answer_now, ask)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # Nothing can interrupt a call in a thread, and nobody waits for its answer any more.
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _parse(output: Any) -> Answer:

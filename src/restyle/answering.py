@@ -32,6 +32,8 @@ __all__ = ["TIMEOUT", "aanswering", "answering", "client_options", "model_error"
 
 TIMEOUT = 120.0  # seconds for one answer; the SDK's own default is ten minutes
 
+_NONE = object()
+
 KEY_VARIABLE = "RESTYLE_API_KEY"
 
 
@@ -42,10 +44,17 @@ def payload(ask: Ask, stage: Stage) -> dict[str, Any]:
 
 
 def parse(completion: ChatCompletion) -> Answer:
-    """What the first choice of a completion says."""
-    if not completion.choices:
+    """What the first choice of a completion says.
+
+    Raises:
+        ModelError: It is none: the SDK hands on whatever a host sends.
+    """
+    choices = getattr(completion, "choices", _NONE)
+    if choices is _NONE:
+        raise ModelError("an answer is no chat completion: is the base_url complete, with its /v1?")
+    if not choices:
         return Answer("")
-    choice = completion.choices[0]
+    choice = choices[0]
     reasoning = getattr(choice.message, "reasoning_content", None) or ""
     text = choice.message.content or choice.message.refusal or ""
     return Answer(_encodable(text), choice.finish_reason, _encodable(str(reasoning)))

@@ -18,9 +18,9 @@ from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
 
-from langchain_restyle import Restyle, endpoint_client
+from langchain_restyle import Restyle
 from langchain_restyle.endpoints import endpoint
-from restyle import Stage, Style
+from restyle import Stage, Style, endpoint_client
 from restyle.errors import CardError
 from restyle.prompts import RESTYLE_PROMPT
 from restyle.testing import Fault

@@ -124,12 +124,12 @@ def test_clients_are_shared(card):
 
 
 def test_endpoints_work_in_one_event_loop_after_another(card):
-    from langchain_restyle import endpoints
+    from restyle import loop_clients
 
     runnable = Restyle(card)
     expected = runnable.invoke(TEXT)
     assert [asyncio.run(runnable.ainvoke(TEXT)) for _ in range(3)] == [expected] * 3
-    assert not endpoints._CLIENTS
+    assert not loop_clients._CLIENTS
 
 
 def test_endpoints_work_in_several_event_loops_at_once(card):

@@ -54,7 +54,7 @@ class EndpointClient(DefaultAioHttpClient):
             return error
         return Response(response.status, response.headers, read)
 
-    async def send(self, request: Any, **options: Any) -> Any:
+    async def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - httpx or httpx2, as the SDK has it
         """As httpx has it; what the short way left behind comes instead of a request."""
         first = first_response.get()
         first_response.set(None)
