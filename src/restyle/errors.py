@@ -17,6 +17,7 @@ the value, the place (``path:line`` where there is one) and the next step.
     ├── LedgerError (ValueError)          a ledger of another schema, or none at all
     ├── ModelFileError (ValueError)       an embedded model file that does not fit
     ├── ModelError (RuntimeError)         a model that did not answer
+    ├── ChatModelError (TypeError)        a model that would not send the prompt as it was trained
     ├── ShapeError (TypeError)            a value in which no text to rewrite is known
     ├── LossError (ValueError)            a rewrite lost facts and ``on_loss="raise"``
     └── MissingExtraError (ImportError)   an optional dependency is not installed
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 __all__ = [
     "CardError",
+    "ChatModelError",
     "DocumentError",
     "DocumentNotFoundError",
     "LedgerError",
@@ -101,8 +103,12 @@ class ModelError(RestyleError, RuntimeError):
     """A model behind an endpoint failed or did not answer."""
 
 
+class ChatModelError(RestyleError, TypeError):
+    """A given model takes no messages: it would flatten them into one text, and no prompt would be the trained one."""
+
+
 class ShapeError(RestyleError, TypeError):
-    """A chain handed over a value in which it is not known what to rewrite."""
+    """A chain or an engine handed over a value in which it is not known what to rewrite."""
 
 
 class LossError(RestyleError, ValueError):

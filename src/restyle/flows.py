@@ -15,11 +15,11 @@ from restyle.citations import attach, detach
 from restyle.errors import LossError, RestyleError
 from restyle.facts import Loss, losses
 from restyle.faults import Fault, find_fault, visible_text
-from restyle.messages import Answer, Ask
+from restyle.messages import Answer, Ask, Role
 from restyle.policy import Policy
 from restyle.style import Style
 
-__all__ = ["Flow", "Outcome", "Rewritten", "rewrite_block"]
+__all__ = ["Flow", "Outcome", "Rewritten", "neutralise_block", "rewrite_block"]
 
 Outcome = Literal["verbatim", "styled", "lossy", "neutral", "original"]
 
@@ -31,8 +31,8 @@ class Rewritten:
     Attributes:
         block: The block as it stood in the source.
         text: What takes its place.
-        outcome: ``verbatim`` (never sent to a model), ``styled``, ``lossy`` (styled, facts missing, kept on request),
-            ``neutral`` or ``original`` (fallbacks).
+        outcome: ``verbatim`` (never sent to a model), ``styled``, ``lossy`` (rewritten, facts missing, kept on
+            request), ``original`` (a fallback), or ``neutral`` (a fallback, too, or all that was asked for).
         neutral: The de-styled text that was styled; None where there was none.
         losses: Facts that the last styled answer lost or invented; empty when ``styled``.
         faults: Answers that were no rewriting, in order.
@@ -82,7 +82,18 @@ def rewrite_block(block: Block, style: Style, policy: Policy) -> Flow:
     """
     if block.verbatim:
         return Rewritten(block, block.text, "verbatim")
-    return (yield from _Rewriting(block, style, policy).run())
+    return (yield from _Rewriting(block, style, policy, "restyle").run())
+
+
+def neutralise_block(block: Block, style: Style, policy: Policy) -> Flow:
+    """De-style one block and leave it at that: the same checks and the same fallbacks as for `rewrite_block`.
+
+    Raises:
+        LossError: Facts did not survive and the policy says so.
+    """
+    if block.verbatim:
+        return Rewritten(block, block.text, "verbatim")
+    return (yield from _Rewriting(block, style, policy, "destyle").run())
 
 
 def _name(error: Exception) -> str:
@@ -94,12 +105,13 @@ def _name(error: Exception) -> str:
 
 
 class _Rewriting:
-    """The state of one block's flow."""
+    """The state of one block's flow; ``last`` is the model that has the last word."""
 
-    def __init__(self, block: Block, style: Style, policy: Policy) -> None:
-        self.block, self.style, self.policy = block, style, policy
+    def __init__(self, block: Block, style: Style, policy: Policy, last: Role) -> None:
+        self.block, self.style, self.policy, self.last = block, style, policy, last
         self.source, self.markers = detach(block.text)
-        self.neutral: str | None = None if policy.destyle and style.destyle else self.source
+        destyles = last == "restyle" and policy.destyle and style.destyle is not None
+        self.neutral: str | None = None if destyles else self.source
         self.styled: str | None = None
         self.losses: tuple[Loss, ...] = ()
         self.faults: list[Fault] = []
@@ -115,7 +127,7 @@ class _Rewriting:
         try:
             for _ in range(self.policy.attempts):
                 if (yield from self._attempt()):
-                    return self._end("styled", self.styled)
+                    return self._end("styled" if self.last == "restyle" else "neutral", self.styled)
                 if self.shown:
                     break
         except Exception as error:  # whatever the model or the framework around it raised: on_error decides
@@ -130,7 +142,7 @@ class _Rewriting:
             self.neutral = yield from self._ask(self.style.ask("destyle", self.source, self.policy.parameters))
         if self.neutral is None:
             return False
-        ask = self.style.ask("restyle", self.neutral, self.policy.parameters)
+        ask = self.style.ask(self.last, self.neutral, self.policy.parameters)
         answer = yield from self._ask(replace(ask, showable=self.showable))
         if answer is None:
             return False
@@ -160,7 +172,7 @@ class _Rewriting:
             )
         if self.policy.on_loss == "keep" and self.styled is not None:
             return self._end("lossy", self.styled)
-        if self.policy.on_loss == "neutral" and self.neutral is not None:
+        if self.policy.on_loss == "neutral" and self.last == "restyle" and self.neutral is not None:
             neutral = attach(self.neutral, self.markers)
             if not losses(self.block.text, neutral):
                 return self._end("neutral", neutral)
@@ -171,7 +183,7 @@ class _Rewriting:
             block=self.block,
             text=self.block.text if text is None else text,
             outcome=outcome,
-            neutral=self.neutral,
+            neutral=self.neutral if self.last == "restyle" else None,
             losses=() if outcome == "styled" else self.losses,
             faults=tuple(self.faults),
             asks=self.asks,
