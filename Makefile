@@ -51,7 +51,7 @@ clean:  ## remove the environments and caches
 	touch $@
 
 .venv/.demo: .venv/.pip pyproject.toml requirements/constraints.txt
-	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[langchain,serve]'
+	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[langchain,llama-index,serve]'
 	touch $@
 
 .venv/.dev: .venv/.demo
@@ -61,12 +61,12 @@ clean:  ## remove the environments and caches
 .venv-lowest/.dev: pyproject.toml requirements/lowest.txt
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
-	.venv-lowest/bin/pip install $(PIP_FLAGS) --constraint requirements/lowest.txt --editable '.[langchain,serve]' --group test
+	.venv-lowest/bin/pip install $(PIP_FLAGS) --constraint requirements/lowest.txt --editable '.[langchain,llama-index,serve]' --group test
 	touch $@
 
 # Without constraints: the newest versions that pip finds to fit together.
 .venv-newest/.dev: pyproject.toml
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
-	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[langchain,serve]' --group test
+	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[langchain,llama-index,serve]' --group test
 	touch $@
