@@ -1,0 +1,105 @@
+"""`build_pairs` over LlamaIndex's readers, documents, nodes and LLMs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from pathlib import Path
+from typing import Unpack
+
+from llama_index.core.llms.llm import LLM
+from llama_index.core.schema import BaseNode
+
+from llama_index_restyle.documents import DocumentReader, SourceIdKey
+from llama_index_restyle.loading import Element, PairSources, aelements, elements
+from llama_index_restyle.teachers import LLMTeacher, TeacherSpec
+from restyle.data import pairs
+from restyle.data.documents import Source
+from restyle.data.pairs import PairSet, PairSettings
+from restyle.data.teachers import Teacher
+from restyle.data.threaded import ThreadedTeacher
+from restyle.errors import DocumentError
+
+__all__ = ["PairSources", "abuild_pairs", "build_pairs"]
+
+
+def build_pairs(
+    sources: PairSources,
+    *,
+    teacher: TeacherSpec,
+    source_id_key: SourceIdKey | None = None,
+    **options: Unpack[PairSettings],
+) -> PairSet:
+    """Make a pair set of what LlamaIndex reads; see `restyle.build_pairs`.
+
+    Args:
+        sources: Readers, documents, nodes, paths, or an iterable of these, read once, and lazily. Nodes of one
+            ``ref_doc_id`` are put together in order of their places, without repeating where they overlap.
+        teacher: A chat LLM, or what `restyle.build_pairs` takes.
+        source_id_key: Where a document or node says what it is a part of: a metadata key, or a function of it. What
+            belongs together is one document, and stays together when train, valid and test are dealt. None:
+            ``file_path`` or ``file_name``, else the ``ref_doc_id`` or document's id. Paths under the working directory
+            are written relative to it.
+        **options: As for `restyle.build_pairs`.
+
+    Raises:
+        DocumentError: A source is of no kind that is read, or all are empty.
+        ChatModelError: The LLM completes text, and takes no messages.
+        TeacherMissingError: There is no teacher, or the ledger could not tell it from others.
+        Exception: The LLM failed; what it had answered stays in the ledger.
+    """
+    if isinstance(found := _teacher(teacher), LLMTeacher):
+        found = ThreadedTeacher(found, max(1, options.get("max_concurrency", 32)))
+    return pairs.build_pairs(_read(elements(sources), source_id_key), teacher=found, **options)
+
+
+async def abuild_pairs(
+    sources: PairSources | AsyncIterable[PairSources],
+    *,
+    teacher: TeacherSpec,
+    source_id_key: SourceIdKey | None = None,
+    **options: Unpack[PairSettings],
+) -> PairSet:
+    """As `build_pairs`, for tasks: readers (through ``aload_data``) and LLMs are awaited, and iterables may be."""
+    read = _aread(aelements(sources), source_id_key)
+    return await pairs.abuild_pairs(read, teacher=_teacher(teacher), **options)
+
+
+class _Reading:
+    """Passes on what the core reads itself, and reads the rest."""
+
+    def __init__(self, source_id_key: SourceIdKey | None) -> None:
+        self._reader = DocumentReader(source_id_key)
+        self._taken = self._nodes = 0
+
+    def feed(self, element: Element) -> list[Source]:
+        place = f"sources[{self._taken}]"
+        self._taken += 1
+        if not isinstance(element, BaseNode):
+            return [*self._reader.interrupt(), element]
+        self._nodes += 1
+        return [*self._reader.feed(element, place)]
+
+    def flush(self) -> list[Source]:
+        if not self._taken:
+            raise DocumentError("no documents were given: the reader or iterable is empty")
+        return [*self._reader.flush()] if self._nodes else []
+
+
+def _teacher(spec: TeacherSpec) -> str | Path | Teacher | None:
+    return LLMTeacher(spec) if isinstance(spec, LLM) else spec
+
+
+def _read(given: Iterator[Element], source_id_key: SourceIdKey | None) -> Iterator[Source]:
+    reading = _Reading(source_id_key)
+    for element in given:
+        yield from reading.feed(element)
+    yield from reading.flush()
+
+
+async def _aread(given: AsyncIterator[Element], source_id_key: SourceIdKey | None) -> AsyncIterator[Source]:
+    reading = _Reading(source_id_key)
+    async for element in given:
+        for source in reading.feed(element):
+            yield source
+    for source in reading.flush():
+        yield source
