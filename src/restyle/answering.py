@@ -32,7 +32,7 @@ __all__ = ["TIMEOUT", "aanswering", "answering", "client_options", "model_error"
 
 TIMEOUT = 120.0  # seconds for one answer; the SDK's own default is ten minutes
 
-_NONE = object()
+_NONE: Any = object()
 
 KEY_VARIABLE = "RESTYLE_API_KEY"
 
