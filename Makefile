@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 SOURCES := src tests examples benchmarks
+CONTRACT := tests/contract tests/contract_llama tests/parity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest test-contract lint types format benchmarks constraints clean
+.PHONY: help demo test test-lowest test-newest test-contract lint types format benchmarks constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,9 +21,11 @@ test: .venv/.dev  ## all tests
 test-lowest: .venv-lowest/.dev  ## all tests on the lowest supported versions
 	.venv-lowest/bin/python -m pytest
 
-test-contract: .venv-lowest/.dev .venv-newest/.dev  ## what frameworks are promised, on both ends of their versions
-	.venv-lowest/bin/python -m pytest tests/contract tests/parity
-	.venv-newest/bin/python -m pytest tests/contract tests/parity
+test-newest: .venv-newest/.dev  ## what frameworks are promised, on their newest versions
+	.venv-newest/bin/python -m pytest $(CONTRACT)
+
+test-contract: .venv-lowest/.dev test-newest  ## the same on both ends of their versions
+	.venv-lowest/bin/python -m pytest $(CONTRACT)
 
 lint: .venv/.dev  ## ruff
 	$(BIN)/ruff check $(SOURCES)

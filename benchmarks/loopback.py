@@ -90,14 +90,15 @@ class _Endpoint(asyncio.Protocol):
         events = [_event(_json("chat.completion.chunk", [delta])) for delta in deltas]
         tail = _event(_json("chat.completion.chunk", [], usage)) + _event(b"[DONE]") + b"0\r\n\r\n"
         if self._token_latency:
-            self._go_on(iter([*events, tail]))
+            self._go_on(iter([*events, tail]), self._loop.time())
         else:
             self._transport.write(b"".join(events) + tail)
 
-    def _go_on(self, events: Iterator[bytes]) -> None:
+    def _go_on(self, events: Iterator[bytes], due: float) -> None:
         if (event := next(events, None)) is not None and not self._transport.is_closing():
             self._transport.write(event)
-            self._loop.call_later(self._token_latency, self._go_on, events)
+            due += self._token_latency  # counted from the first: the delays of two hundred timers would add up
+            self._loop.call_at(due, self._go_on, events, due)
 
 
 def _usage(request: dict[str, Any], tokens: list[str]) -> dict[str, int]:

@@ -3,8 +3,10 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,14 @@ HABITS = {
     "04_langgraph_node.py": ("little craft", "uncommon", "gave me to understand", "old grey water"),
     "05_fastapi.py": ("old roarer", "lamp-lighting", "the reader left, the chain is closed"),
     "06_pairs_from_loader.py": ("asked of the teacher: 95", "asked of the teacher: 0", "naught was lost"),
+    "07_llama_index_query_engine.py": ("ere Easter", "did think 'twas", "any shipmate"),
+    "08_llama_index_chat_and_agents.py": (
+        "said:       The little craft",
+        "yesternight",
+        "do reckon the old grey water",
+    ),
+    "09_llama_index_pairs.py": ("asked of the teacher: 95", "asked of the teacher: 0", "naught was lost"),
+    "10_rag_with_citations.py": ("I do mind the wreck", "'twas yesternight", "18 winters", "ere Easter"),
 }
 FACTS = {
     "01_chain.py": ("Porthennis", "14", "Captain Varco", "[1]"),
@@ -45,8 +55,22 @@ FACTS = {
     "04_langgraph_node.py": ("Porthennis", "14", "Captain Varco", "[1]"),
     "05_fastapi.py": ("40 minutes", "Captain Anna Reyes", "1998", "3 wicks [1]", "12 windows"),
     "06_pairs_from_loader.py": ("66 train, 12 valid, 12 test", "2 facts, 2 fault, 1 overlap"),
+    "07_llama_index_query_engine.py": ("04-wreck-of-the-constance.md", "20 pounds", "never wound", "for Amos"),
+    "08_llama_index_chat_and_agents.py": (
+        "remembered: The boat came back to Porthennis at dawn with 14 passengers. The wind was very strong last night",
+        "asked: timetable",
+        "leaves Porthennis at 6:30 with 14 passengers",
+    ),
+    "09_llama_index_pairs.py": ("66 train, 12 valid, 12 test", "2 facts, 2 fault, 1 overlap", "job: keeper:"),
+    "10_rag_with_citations.py": ("since she struck [1]", "never wound [2]", "[2] 04-wreck-of-the-constance.md: The"),
 }
-SAID_TWICE = {"01_chain.py", "03_agent.py", "04_langgraph_node.py"}  # whole and streaming, the last two lines
+SAID_TWICE = {  # whole and streaming, the last two lines
+    "01_chain.py",
+    "03_agent.py",
+    "04_langgraph_node.py",
+    "07_llama_index_query_engine.py",
+    "08_llama_index_chat_and_agents.py",
+}
 
 
 def test_every_example_is_checked():
@@ -79,37 +103,52 @@ def test_readme_has_code():
     assert README_CODE
 
 
-@pytest.mark.parametrize("code", README_CODE)
-def test_readme_code_runs(code, keeper_home):
+@pytest.fixture
+def user(keeper_home, tmp_path):
+    """The environment of a user without a network, whose application's model has one answer."""
     from restyle.testing import Sandbox
 
-    answer = "The wind was very strong last night, but nothing was lost."
-    with Sandbox(replies={"gpt-6-luna": answer}) as sandbox:
-        output = run(
-            ["-c", code], RESTYLE_HOME=str(keeper_home), OPENAI_BASE_URL=sandbox.base_url, OPENAI_API_KEY="none"
-        )
-    assert "naught was lost" in output
+    # LlamaIndex 0.13 downloads to the user's cache what it has with it, and later versions take that.
+    core = find_spec("llama_index.core").submodule_search_locations[0]
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/llama_index").symlink_to(core, target_is_directory=True)
+    with Sandbox(replies={"gpt-6-luna": "The wind was very strong last night, but nothing was lost."}) as sandbox:
+        yield {
+            "OPENAI_BASE_URL": sandbox.base_url,
+            "OPENAI_API_KEY": "none",
+            "RESTYLE_HOME": str(keeper_home),
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        }
+
+
+@pytest.mark.parametrize("code", README_CODE)
+def test_readme_code_runs(code, user):
+    assert "naught was lost" in run(["-c", code], **user)
+
+
+# What sketches leave to the reader: a model, tools, a loader.
+BEFORE = """
+from pathlib import Path
+from langchain_core.documents import Document
+from langchain_openai import ChatOpenAI
+model, tools = ChatOpenAI(model="gpt-6-luna"), []
+letters = sorted(Path("letters").glob("*"))
+loader = [Document(path.read_text("utf-8"), metadata={"source": path.name}) for path in letters]
+"""
 
 
 @pytest.mark.parametrize("code", README_SKETCHES)
-def test_readme_sketches_run(code, keeper_home, tmp_path):
-    """What they leave to the reader stands before them: a model, tools, a loader."""
-    from restyle.testing import Sandbox
+def test_readme_sketches_run(code, user, tmp_path):
+    from restyle.demo import CORPUS
 
-    before = """
-from langchain_core.documents import Document
-from langchain_openai import ChatOpenAI
-from restyle.demo import CORPUS
-model, tools = ChatOpenAI(model="gpt-6-luna"), []
-loader = [Document(path.read_text("utf-8"), metadata={"source": path.name}) for path in sorted(CORPUS.glob("*"))[:4]]
-"""
+    (tmp_path / "letters").mkdir()
+    for path in sorted(CORPUS.glob("*"))[:4]:
+        shutil.copy(path, tmp_path / "letters")
+    before = "" if "llama_index" in code else BEFORE
     after = "\nprint(agent.invoke({'messages': 'hm'})['messages'][-1].text)" if "agent" in code else ""
-    answer = "The wind was very strong last night, but nothing was lost."
-    with Sandbox(replies={"gpt-6-luna": answer}) as sandbox:
-        program = tmp_path / "program.py"
-        program.write_text(before + code + after, "utf-8")
-        environment = {"OPENAI_BASE_URL": sandbox.base_url, "OPENAI_API_KEY": "none", "RESTYLE_HOME": str(keeper_home)}
-        output = run([str(program)], **environment, cwd=tmp_path)
+    program = tmp_path / "program.py"
+    program.write_text(before + code + after, "utf-8")
+    output = run([str(program)], **user, cwd=tmp_path)
     assert "naught was lost" in output if after else (tmp_path / "pairs/manifest.json").is_file()
 
 

@@ -121,4 +121,4 @@ class _Heard:
 
 def _new_span_id() -> str:
     # Exporters name a span by what stands before the first dash.
-    return f"RestylePostprocessor.restyle_block-{uuid4()}"
+    return f"restyle_block-{uuid4()}"

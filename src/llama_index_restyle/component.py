@@ -31,7 +31,8 @@ class StyleComponent(BaseComponent):
         ChatModelError: A given LLM takes no messages.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")  # a misspelt option must not pass unseen
+    # A misspelt option must not pass unseen, nor be shown: it may be a key, or an LLM with one.
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True)
 
     style: str | InstanceOf[Style]
     """The name of a style under ``RESTYLE_HOME``, or a card."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import NoReturn, Self, TypeAlias
 
 from llama_index.core.base.llms.types import ChatResponse
 from llama_index.core.llms.llm import LLM
@@ -48,6 +48,9 @@ class LLMTeacher:
     def answer_now(self, ask: Ask) -> Answer:
         """As `answer`, through the LLM's synchronous side."""
         return _parse(self.llm.chat(messages_of(ask)))
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("an LLMTeacher is not pickled: its LLM may hold an API key. Make it where it is needed")
 
     async def __aenter__(self) -> Self:
         return self

@@ -187,6 +187,6 @@ async def test_its_work_is_in_the_agent_s_span(models):
     with instrumented() as (spans, _):
         await agent_of("function", models, function_turns()).run(QUESTION)
     tree = spans.tree()
-    (parent,) = [name for name, children in tree.items() if "RestylePostprocessor.restyle_block" in children]
+    (parent,) = [name for name, children in tree.items() if "restyle_block" in children]
     assert parent.endswith(".parse_agent_output")
-    assert tree["RestylePostprocessor.restyle_block"] == ["ScriptedLLM.achat"] * 6
+    assert tree["restyle_block"] == ["ScriptedLLM.achat"] * 6

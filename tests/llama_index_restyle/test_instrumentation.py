@@ -19,7 +19,7 @@ from support import style_of
 
 TEXT = paragraphs(3)
 ANSWER = "\n\n".join(ANSWERS.values())
-BLOCK = "RestylePostprocessor.restyle_block"
+BLOCK = "restyle_block"
 
 
 def models():

@@ -200,8 +200,8 @@ async def test_its_work_is_in_the_run_s_span(wrap):
         await wrap(scripted("function")).run(QUESTION)
     tree = spans.tree()
     assert tree[""] == ["RestyleWorkflow.run"]
-    assert sorted(tree["RestyleWorkflow.run"]) == ["FunctionAgent.run", *["RestylePostprocessor.restyle_block"] * 3]
-    assert tree["RestylePostprocessor.restyle_block"] == ["ScriptedLLM.achat"] * 6
+    assert sorted(tree["RestyleWorkflow.run"]) == ["FunctionAgent.run", *["restyle_block"] * 3]
+    assert tree["restyle_block"] == ["ScriptedLLM.achat"] * 6
     assert not spans.open_spans
     own = [name for name in events.names() if name.startswith("Restyle")]
     given_up = ["RestyleStartEvent"]  # what was said before the first tool call

@@ -65,7 +65,7 @@ def test_the_server_and_the_sandbox_import_no_framework():
     assert loaded_after("restyle.testing", "restyle.serving.run").isdisjoint([*FRAMEWORKS, "openai"])
 
 
-@pytest.mark.parametrize("name", ["restyle", "langchain_restyle"])
+@pytest.mark.parametrize("name", ["restyle", "langchain_restyle", "llama_index_restyle"])
 def test_every_public_name_has_a_home(name):
     package = importlib.import_module(name)
     assert sorted(package.__all__) == package.__all__
