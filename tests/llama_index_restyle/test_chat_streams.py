@@ -52,11 +52,21 @@ def mode(request):
     return request.param
 
 
+_STANDING: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _standing():
+    """The threads that other tests' servers have."""
+    _STANDING.clear()
+    _STANDING.update(threading.enumerate())
+
+
 def left_over(*, writers=False):
     """Threads of ours, and with them the writers of the engines inside."""
     gc.collect()
     prefixes = ("restyle", "Thread-") if writers else "restyle"
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(prefixes)]
+    return [thread.name for thread in {*threading.enumerate()} - _STANDING if thread.name.startswith(prefixes)]
 
 
 def others():

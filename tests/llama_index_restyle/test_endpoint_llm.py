@@ -24,7 +24,7 @@ from restyle.errors import ModelError, ShapeError
 from restyle.messages import Ask
 from restyle.testing import Fault
 
-KEY = "sk-marked-4711"
+KEY = "sk-marked-and-must-not-leak"
 
 
 async def test_it_sends_what_the_core_sends_byte_for_byte(watched):
@@ -144,7 +144,7 @@ async def test_spans_and_events_tell_everything_but_the_key(echo, watched, monke
     shown = [str(each) + repr(each.model_dump()) for each in events.seen]
     shown += [repr(spans.completed_spans), repr(spans.dropped_spans), repr(debug.get_event_pairs())]
     shown += ["".join(traceback.format_exception(caught.value))]
-    assert "4711" not in "".join(shown)
+    assert "must-not-leak" not in "".join(shown)
 
 
 async def test_it_can_be_written_down_without_the_key(echo, watched, monkeypatch):
@@ -153,7 +153,7 @@ async def test_it_can_be_written_down_without_the_key(echo, watched, monkeypatch
     echo.chat(MESSAGES)
     pickled = pickle.dumps(echo)
     shown = (repr(echo), str(echo), echo.to_json(), repr(vars(echo)), repr(echo.metadata), pickled.decode("latin1"))
-    assert "4711" not in "".join(shown)
+    assert "must-not-leak" not in "".join(shown)
     assert json.loads(echo.to_json())["class_name"] == EndpointLLM.class_name() == "restyle_endpoint"
     for same in (EndpointLLM.from_dict(json.loads(echo.to_json())), pickle.loads(pickled), echo.model_copy(deep=True)):
         assert isinstance(same, LLM)
@@ -197,4 +197,4 @@ async def test_settings_are_never_asked(monkeypatch, watched):
 def test_fields_that_make_no_sense_are_refused_and_not_shown(field, message):
     with pytest.raises(ValidationError, match=message) as caught:
         EndpointLLM(**{"model": "m"} | field)
-    assert "4711" not in str(caught.value)
+    assert "must-not-leak" not in str(caught.value)
