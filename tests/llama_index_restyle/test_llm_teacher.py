@@ -35,7 +35,7 @@ from restyle.messages import Answer, Ask
 from restyle.style import Style
 from restyle.testing import Fault, Sandbox
 from support import plain_passage, styled_passage
-from teaching import plain
+from teaching import plain, settle
 
 
 def documents(count=5):
@@ -196,6 +196,7 @@ def test_its_retries_are_used_and_what_it_answered_stays(luna, tmp_path):
     luna.inject(Fault("status", status=400))
     with pytest.raises(ModelError):
         made(endpoint(luna), tmp_path / "pairs", max_concurrency=1)
+    settle()
     sent = len(luna.requests)
     again = made(endpoint(luna), tmp_path / "pairs")
     assert (again.asked, again.reused, len(luna.requests)) == (2, 3, sent + 2)
