@@ -179,7 +179,7 @@ async def test_fields_are_the_agent_s_and_keys_are_nowhere(kind, models):
     copy = agent.model_copy()
     copy.llm = Talker(turns=TURNS[kind]())
     assert str(await copy.run(QUESTION)) == STYLED
-    with pytest.raises(Exception, match=r"key would be written|pickle"):
+    with pytest.raises(Exception, match=r"key would be written|pickle|local object"):
         pickle.dumps(agent)
 
 
