@@ -110,7 +110,8 @@ def _grown(whole: Any, chunk: Any, show: Callable[[str], None]) -> Any:
 def messages_of(ask: Ask) -> list[BaseMessage]:
     """An ask as LangChain's messages: what the model was trained on, and nothing else."""
     # Message objects, not tuples or templates: the text is data and is never formatted.
-    return [SystemMessage(content=ask.system), HumanMessage(content=ask.user)]
+    turns = [(AIMessage if turn.role == "assistant" else HumanMessage)(content=turn.text) for turn in ask.after]
+    return [SystemMessage(content=ask.system), HumanMessage(content=ask.user), *turns]
 
 
 def parse_message(output: Any) -> Answer:

@@ -88,6 +88,7 @@ def messages_of(ask: Ask) -> list[ChatMessage]:
     return [
         ChatMessage(role=MessageRole.SYSTEM, content=ask.system),
         ChatMessage(role=MessageRole.USER, content=ask.user),
+        *(ChatMessage(role=MessageRole(turn.role), content=turn.text) for turn in ask.after),
     ]
 
 

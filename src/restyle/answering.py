@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from restyle.drivers import AnswerFunction, AsyncAnswerFunction
 from restyle.errors import CardError, ModelError, ModelFileError
-from restyle.messages import Answer, Ask, Role
+from restyle.messages import Answer, Ask, Role, Usage
 from restyle.stage import Stage, is_endpoint
 from restyle.style import Style
 
@@ -39,8 +39,7 @@ KEY_VARIABLE = "RESTYLE_API_KEY"
 
 def payload(ask: Ask, stage: Stage) -> dict[str, Any]:
     """The arguments of ``chat.completions.create`` for one ask; the stage's options are sent as they stand."""
-    messages = [{"role": "system", "content": ask.system}, {"role": "user", "content": ask.user}]
-    return {"model": stage.model, "messages": messages, "extra_body": stage.request or None}
+    return {"model": stage.model, "messages": ask.messages, "extra_body": stage.request or None}
 
 
 def parse(completion: ChatCompletion) -> Answer:
@@ -57,7 +56,9 @@ def parse(completion: ChatCompletion) -> Answer:
     choice = choices[0]
     reasoning = getattr(choice.message, "reasoning_content", None) or ""
     text = choice.message.content or choice.message.refusal or ""
-    return Answer(_encodable(text), choice.finish_reason, _encodable(str(reasoning)))
+    counted = getattr(completion, "usage", None)
+    usage = counted and Usage(counted.prompt_tokens, counted.completion_tokens)
+    return Answer(_encodable(text), choice.finish_reason, _encodable(str(reasoning)), usage=usage)
 
 
 def client_options(base_url: str | None) -> dict[str, Any]:
@@ -82,11 +83,11 @@ def model_error(error: OpenAIError, model: str, base_url: str | None) -> ModelEr
     variable = KEY_VARIABLE if base_url else "OPENAI_API_KEY"
     where = f"model {model!r} at {base_url or 'OpenAI'}"
     if status in {401, 403}:
-        return ModelError(f"{where} refused the key (HTTP {status}): check {variable}")
+        return ModelError(f"{where} refused the key (HTTP {status}): check {variable}", status)
     if status == 404:  # noqa: PLR2004 - an HTTP status is its own name
-        return ModelError(f"{where} is not there (HTTP 404): compare the name with GET {base_url or ''}/models")
+        return ModelError(f"{where} is not there (HTTP 404): compare the name with GET {base_url or ''}/models", status)
     if status is not None:
-        return ModelError(f"{where} failed with HTTP {status}: {_first_line(error, variable)}")
+        return ModelError(f"{where} failed with HTTP {status}: {_first_line(error, variable)}", status)
     return ModelError(f"{where} did not answer ({type(error).__name__}): is the server running?")
 
 
