@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from restyle.serving.app import create_app
 from restyle.serving.faults import Fault, FaultKind, FaultyApp, Recorded, alter
+from restyle.serving.limits import RateLimits
 from restyle.serving.models import Reply, last_user_text
 from restyle.serving.run import listen, make_server
 
@@ -39,6 +40,9 @@ class Sandbox:
             request's messages.
         latency: Seconds before every chat answer.
         word_latency: Seconds that each word of a chat answer takes beyond that.
+        requests_per_minute: More chat requests get HTTP 429 with ``Retry-After``, and every answer tells in its
+            ``x-ratelimit-*`` headers what is left; None means no limit. A minute's worth may come at once.
+        tokens_per_minute: The same for tokens, which are words here, read and expected to be written.
 
     Attributes:
         requests: Every POST to ``/v1/chat/completions`` so far, those with faults included.
@@ -51,6 +55,8 @@ class Sandbox:
         replies: Mapping[str, Reply] | None = None,
         latency: float = 0.0,
         word_latency: float = 0.0,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
     ) -> None:
         self.requests: list[Recorded] = []
         self._home = home
@@ -59,6 +65,7 @@ class Sandbox:
             self._replies.setdefault(name, last_user_text)
         self._latency = latency
         self._word_latency = word_latency
+        self._limits = requests_per_minute, tokens_per_minute
         self._faults: deque[Fault] = deque()
         self._base_url: str | None = None
         self._running = ExitStack()
@@ -111,7 +118,9 @@ class Sandbox:
                 if getattr(connection, "client", None) == client:
                     connection.transport.close()
 
-        server = make_server(FaultyApp(app, self.requests, self._faults, self._latency, hang_up), log_level="critical")
+        limits = RateLimits(*self._limits)
+        faulty = FaultyApp(app, self.requests, self._faults, self._latency, hang_up, limits)
+        server = make_server(faulty, log_level="critical")
         return server
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Literal, get_args
 
 from restyle.messages import Answer
 from restyle.serving.completions import pieces
 from restyle.serving.errors import ApiError
+from restyle.serving.limits import RateLimits, Refused
 from restyle.serving.web import ASGIApp, Message, Receive, Scope, Send, error_response
 
 __all__ = ["Fault", "FaultKind", "FaultyApp", "Recorded", "alter"]
@@ -84,6 +86,7 @@ class FaultyApp:
         faults: What is still to go wrong.
         latency: Seconds before every chat answer.
         hang_up: Closes the connection from that client address; ASGI has no message for it.
+        limits: What is enforced before anything else.
     """
 
     app: ASGIApp
@@ -91,6 +94,7 @@ class FaultyApp:
     faults: deque[Fault]
     latency: float
     hang_up: Callable[[tuple[str, int]], None]
+    limits: RateLimits = field(default_factory=RateLimits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection as ASGI has it."""
@@ -98,12 +102,22 @@ class FaultyApp:
             await self.app(scope, receive, send)
             return
         raw = await _body(receive)
-        self.requests.append(_recorded(scope, raw))
+        recorded = _recorded(scope, raw)
+        self.requests.append(recorded)
+        try:
+            self.limits.take(recorded.body)
+        except Refused as refused:
+            error = ApiError(429, str(refused), code="rate_limit_exceeded")
+            headers = {**self.limits.headers(), "retry-after-ms": f"{refused.seconds * 1000:.0f}"}
+            await _failure(error, ceil(refused.seconds))(scope, receive, _with_headers(send, headers))
+            return
+        send = _with_headers(send, self.limits.headers())
         scope[_FAULT] = fault = self.faults.popleft() if self.faults else None
         kind = fault.kind if fault else None
         await asyncio.sleep(self.latency + (fault.delay if fault and kind == "slow" else 0.0))
         if fault and kind == "status":
-            await _failure(fault)(scope, receive, send)
+            error = ApiError(fault.status, f"An injected fault: HTTP {fault.status}.", code=_CODES.get(fault.status))
+            await _failure(error, fault.retry_after)(scope, receive, send)
         elif kind in {"drop", "truncate"}:
             if kind == "truncate":
                 await _send_half(self.app, scope, _replayed(raw, receive), send)
@@ -129,12 +143,23 @@ def _recorded(scope: Scope, raw: bytes) -> Recorded:
     return Recorded(scope["path"], body if isinstance(body, dict) else {}, raw, headers)
 
 
-def _failure(fault: Fault) -> ASGIApp:
-    error = ApiError(fault.status, f"An injected fault: HTTP {fault.status}.", code=_CODES.get(fault.status))
+def _failure(error: ApiError, retry_after: float | None) -> ASGIApp:
     response = error_response(error)
-    if fault.retry_after is not None:
-        response.headers["retry-after"] = f"{fault.retry_after:g}"
+    if retry_after is not None:
+        response.headers["retry-after"] = f"{retry_after:g}"
     return response
+
+
+def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+    """A ``send`` that adds headers to the answer."""
+    added = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *added]}
+        await send(message)
+
+    return send_with_headers
 
 
 async def _body(receive: Receive) -> bytes:

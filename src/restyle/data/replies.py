@@ -1,0 +1,134 @@
+"""One request to a teacher's endpoint, and what came of it; who asks again, and when, is not decided here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from restyle.answering import model_error, parse
+from restyle.errors import ModelError
+from restyle.messages import Answer, Ask
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAIError
+    from openai._legacy_response import LegacyAPIResponse
+    from openai.types.chat import ChatCompletion
+
+    from restyle.endpoint_client import EndpointClient, Response
+
+__all__ = ["OK", "TIMED_OUT", "Endpoint", "Reply"]
+
+OK = 200
+TIMED_OUT = 408
+_MEND = frozenset({408, 409, 429, 500, 502, 503, 504, 529})  # statuses that may be gone the next time
+_NEVER = "insufficient_quota"  # a 429 that no waiting mends
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Reply(NamedTuple):
+    """What came of one request.
+
+    Attributes:
+        result: The answer, or what went wrong.
+        status: The HTTP status; None where there was none, and 408 where nothing came in time.
+        headers: The answer's.
+        mends: Whether asking again may help.
+    """
+
+    result: Answer | ModelError
+    status: int | None = None
+    headers: Mapping[str, str] = _NO_HEADERS
+    mends: bool = False
+
+
+class Endpoint:
+    """A model at an endpoint, through an SDK client without retries.
+
+    Where no proxy stands between, the request takes aiohttp's own way, at a fifth of the CPU; whatever comes of it but
+    an answer is handed to the SDK, so that what an error is stays the SDK's affair.
+    """
+
+    def __init__(self, sdk: AsyncOpenAI, http: EndpointClient, model: str, base_url: str | None) -> None:
+        from restyle.endpoint_client import first_response  # noqa: PLC0415 - half a second that only endpoints pay
+
+        self._sdk, self._http, self._model, self._base_url = sdk, http, model, base_url
+        self._first_response = first_response
+        headers = {**sdk.default_headers, **sdk.auth_headers}
+        self._headers = {key: value for key, value in headers.items() if isinstance(value, str)}  # others are omitted
+
+    async def request(self, ask: Ask) -> Reply:
+        """Ask once."""
+        from openai import OpenAIError  # noqa: PLC0415 - as above
+
+        try:
+            if self._http.direct:
+                first = await self._http.post_directly(f"{self._sdk.base_url}chat/completions", *self._content(ask))
+                completion = _completion(first)
+                if completion is not None and not isinstance(first, Exception):
+                    return Reply(parse(completion), first.status, first.headers)
+                self._first_response.set(first)
+            raw = await self._sdk.chat.completions.with_raw_response.create(
+                model=self._model,
+                messages=ask.messages,  # type: ignore[arg-type]  # plain dictionaries, as the API has them
+            )
+            return self._read(raw)
+        except OpenAIError as error:
+            return self._failure(error)
+        finally:
+            self._first_response.set(None)
+
+    def _content(self, ask: Ask) -> tuple[dict[str, str], bytes]:
+        body = {"messages": ask.messages, "model": self._model}
+        return self._headers, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _read(self, raw: LegacyAPIResponse[ChatCompletion]) -> Reply:
+        try:
+            completion = raw.parse()
+            if getattr(completion, "choices", ()) is not None:  # else some hosts' error, sent as HTTP 200
+                return Reply(parse(completion), raw.status_code, raw.headers)
+        except ModelError as error:
+            return Reply(error, raw.status_code, raw.headers)
+        except (ValueError, TypeError, AttributeError):  # JSON that breaks off, or is of another shape
+            pass
+        half = ModelError(f"model {self._model!r} at {self._base_url or 'OpenAI'} sent half an answer, or none")
+        return Reply(half, None, raw.headers, mends=True)
+
+    def _failure(self, error: OpenAIError) -> Reply:
+        from openai import APIConnectionError, APIStatusError, APITimeoutError  # noqa: PLC0415 - as above
+
+        said = model_error(error, self._model, self._base_url)
+        if isinstance(error, APIStatusError):
+            mends = error.status_code in _MEND and error.code != _NEVER
+            return Reply(said, error.status_code, error.response.headers, mends)
+        status = TIMED_OUT if isinstance(error, APITimeoutError) else None
+        return Reply(said, status, mends=isinstance(error, APIConnectionError))
+
+
+class _Loose(SimpleNamespace):
+    """A JSON object; what it lacks is None, as hosts leave out much."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+def _completion(response: Response | Exception) -> ChatCompletion | None:
+    """The response, if it is what was asked for."""
+    if isinstance(response, Exception) or response.status != OK:
+        return None
+    try:
+        answer = json.loads(response.body, object_hook=lambda fields: _Loose(**fields))
+    except (ValueError, RecursionError):
+        return None
+    return cast("ChatCompletion", answer) if _is_completion(answer) else None
+
+
+def _is_completion(answer: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(answer, _Loose) or not isinstance(answer.choices, list) or not answer.choices:
+        return False
+    first, usage = answer.choices[0], answer.usage
+    counted = usage is None or (
+        isinstance(usage, _Loose) and isinstance(usage.prompt_tokens, int) and isinstance(usage.completion_tokens, int)
+    )
+    return counted and isinstance(first, _Loose) and isinstance(first.message, _Loose)
