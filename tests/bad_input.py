@@ -163,6 +163,22 @@ CASES = [
         put("letters/latin.md", "Erste\nStraße".encode("latin-1")),
     ),
     Case(
+        "page that is not UTF-8",
+        DocumentError,
+        ["letters/page.html:2", "byte 0xdf is not UTF-8", "save the file as UTF-8"],
+        pairs(),
+        pairs_command(),
+        put("letters/page.html", "<p>Erste\nStraße".encode("latin-1")),
+    ),
+    Case(
+        "book that is no EPUB",
+        DocumentError,
+        ["letters/book.epub", "no EPUB (File is not a zip file)", "convert it, or get the book again"],
+        pairs(),
+        pairs_command(),
+        put("letters/book.epub", "%PDF"),
+    ),
+    Case(
         "recording that is not UTF-8",
         RowError,
         ["recorded.jsonl:1: ", "not UTF-8", "mend or remove the line"],
@@ -200,6 +216,22 @@ CASES = [
     card_case("secret", edit_card(restyle__request={"api_key": "sk-hush"}), "'api_key'", "from the environment"),
     card_case("another's card", edit_card(name="writer"), "'writer'", "rename its folder, or mend its name"),
     # broken JSONL row
+    Case(
+        "row of texts that is no JSON",
+        RowError,
+        ["letters/rows.jsonl:2: ", "not JSON", "mend or remove the line"],
+        pairs(),
+        pairs_command(),
+        put("letters/rows.jsonl", '{"text": "A letter."}\n{"text": '),
+    ),
+    Case(
+        "row that is no text",
+        RowError,
+        ["letters/rows.jsonl:1: ", 'found {"body": "A letter."}', "mend the line, or name the field of the text"],
+        pairs(),
+        pairs_command(),
+        put("letters/rows.jsonl", '{"body": "A letter."}'),
+    ),
     Case(
         "recorded row that is no JSON",
         RowError,

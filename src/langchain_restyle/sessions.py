@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from langchain_core.chat_sessions import ChatSession
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage
 
+from restyle.data.chats import ROLES, AuthorTurns, Turn, openai_turn
 from restyle.data.documents import Document as AuthorDocument
 from restyle.data.identifiers import content_id, written_id
 from restyle.errors import DocumentError
@@ -16,9 +17,6 @@ __all__ = ["ConversationReader", "Message", "Session", "SessionReader", "is_mess
 
 Message: TypeAlias = BaseMessage | Mapping[str, Any]
 Session: TypeAlias = ChatSession | Mapping[str, Any] | Sequence[BaseMessage] | Sequence[Mapping[str, Any]]
-
-_ROLES = {"ai": "assistant", "human": "user"}
-_SHOWN = 10  # senders that an error names
 
 
 class SessionReader:
@@ -34,10 +32,8 @@ class SessionReader:
     """
 
     def __init__(self, sender: str | None = None) -> None:
-        self._author = _ROLES.get(sender or "", sender or "assistant")
-        self._senders: dict[str, None] = {}
+        self._turns = AuthorTurns(sender, _turn, "give LangChain messages, or dicts with 'role' and 'content'")
         self._taken = 0
-        self._empty = True
 
     def feed(self, session: object) -> list[AuthorDocument]:
         """Take the next session, and return its document, if it has one.
@@ -65,27 +61,13 @@ class SessionReader:
         Raises:
             DocumentError: The author did not say anything in any session.
         """
-        if self._empty:
-            senders = ", ".join(map(repr, list(self._senders)[:_SHOWN])) or "nobody"
-            raise DocumentError(
-                f"{self._author!r} says nothing in these sessions: who does is {senders}. Name the author: sender='...'"
-            )
+        self._turns.end()
         return []
 
     def document(self, messages: Sequence[object], place: str, id_: str | None = None) -> list[AuthorDocument]:
         """The author's side of one session."""
-        turns = []
-        for index, message in enumerate(messages):
-            names, text = _read(message, f"{place}[{index}]")
-            if text.strip():
-                self._senders.setdefault(names[0])
-                if self._author in names:
-                    turns.append(text)
-        if not turns:
-            return []
-        self._empty = False
-        said = "\n\n".join(turns)
-        return [AuthorDocument(id_ or content_id(said), said)]
+        said = self._turns.said(messages, place)
+        return [] if said is None else [AuthorDocument(id_ or content_id(said), said)]
 
 
 class ConversationReader:
@@ -116,39 +98,16 @@ def is_message(value: object) -> bool:
     )
 
 
-def _read(message: object, place: str) -> tuple[list[str], str]:
-    """What a message's sender is called, most particular first, and its text."""
-    if isinstance(message, BaseMessage):
-        names = [message.additional_kwargs.get("sender"), message.name, _role(message)]
-        text = str(message.text)
-    elif isinstance(message, Mapping) and isinstance(role := message.get("role"), str):
-        names = [message.get("name"), _ROLES.get(role, role)]
-        text = _text(message.get("content"), place)
-    else:
-        raise DocumentError(
-            f"{place} is of type {type(message).__name__}, not a message: give LangChain messages, or dicts with "
-            "'role' and 'content'"
-        )
-    return [name for name in names if name and isinstance(name, str)], text
+def _turn(message: object, place: str) -> Turn | None:
+    if not isinstance(message, BaseMessage):
+        return openai_turn(message, place)
+    names = [message.additional_kwargs.get("sender"), message.name, _role(message)]
+    return Turn([name for name in names if name and isinstance(name, str)], str(message.text))
 
 
 def _role(message: BaseMessage) -> str:
     if isinstance(message, ChatMessage):
-        return _ROLES.get(message.role, message.role)
+        return ROLES.get(message.role, message.role)
     if isinstance(message, AIMessage):
         return "assistant"
     return "user" if isinstance(message, HumanMessage) else message.type
-
-
-def _text(content: object, place: str) -> str:
-    items = [content] if isinstance(content, str) else content or []
-    if not isinstance(items, list | tuple):
-        raise DocumentError(
-            f"{place}: the content is of type {type(content).__name__}: give a string or a list of parts"
-        )
-    texts = (
-        item if isinstance(item, str) else item.get("text")
-        for item in items
-        if isinstance(item, str) or (isinstance(item, Mapping) and item.get("type") == "text")
-    )
-    return "".join(text for text in texts if isinstance(text, str))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from restyle.data.documents import Document, aread_documents
@@ -103,14 +105,14 @@ def test_nothing_at_all():
 
 def test_a_folder_without_texts(tmp_path):
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
-    with pytest.raises(DocumentNotFoundError, match=r"no \.txt or \.md file in this folder"):
+    with pytest.raises(DocumentNotFoundError, match=r"no file that can be read is here; the kinds are \.epub, \.htm,"):
         read_documents(tmp_path)
 
 
 def test_another_kind_of_file(tmp_path):
     path = tmp_path / "a.pdf"
     path.write_bytes(b"%PDF")
-    with pytest.raises(DocumentError, match=r"a\.pdf: not a kind of file that is read: convert it to \.markdown, \.md"):
+    with pytest.raises(DocumentError, match=r"a\.pdf: not a kind of file that is read: convert it to \.epub, \.htm,"):
         read_documents(path)
 
 
@@ -141,3 +143,76 @@ def test_two_documents_of_one_name(tmp_path):
     with pytest.raises(DocumentError, match=r"a\.md: two documents have this name: rename one, or give their common"):
         read_documents([tmp_path / "one", tmp_path / "two"])
     assert [document.id for document in read_documents(tmp_path)] == ["one/a.md", "two/a.md"]
+
+
+@pytest.fixture
+def letters(tmp_path, monkeypatch):
+    for name in ("a.txt", "b.md", "deep/c.md", "deep/er/d.md", "e.pdf"):
+        (tmp_path / "letters" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "letters" / name).write_text(name, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "letters"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*.md", ["b.md"]),
+        ("**/*.md", ["b.md", "deep/c.md", "deep/er/d.md"]),
+        ("**", ["a.txt", "b.md", "deep/c.md", "deep/er/d.md"]),
+        ("[ab].*", ["a.txt", "b.md"]),
+        ("deep/?.md", ["c.md"]),
+        ("*/c.md", ["deep/c.md"]),
+    ],
+)
+def test_a_pattern_names_files_as_their_folder_does(letters, pattern, names):
+    for source in (f"letters/{pattern}", Path("letters", pattern), letters / pattern, str(letters / pattern)):
+        assert [document.id for document in read_documents(source)] == names
+
+
+@pytest.mark.usefixtures("letters")
+def test_a_pattern_alone():
+    assert [document.id for document in read_documents("**/d.md")] == ["letters/deep/er/d.md"]
+    assert [document.id for document in read_documents(["letters/*.txt", "letters/*.md"])] == ["a.txt", "b.md"]
+
+
+@pytest.mark.usefixtures("letters")
+@pytest.mark.parametrize("pattern", ["letters/*.html", "letters/*.pdf", "nowhere/**/*.md", "letters/no[pe].md"])
+def test_a_pattern_that_matches_nothing(pattern):
+    with pytest.raises(DocumentNotFoundError) as caught:
+        read_documents(pattern)
+    assert str(caught.value).startswith(f"{pattern}: no file that can be read is here; the kinds are .epub, ")
+
+
+def test_a_name_with_a_pattern_s_signs_is_a_name(letters):
+    (letters / "notes[1].md").write_text("Notes.", "utf-8")
+    assert read_documents("letters/notes[1].md") == [Document("notes[1].md", "Notes.")]
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "a.md").mkdir()
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(DocumentNotFoundError, match="no file that can be read is here"):
+        read_documents(tmp_path)
+    (tmp_path / "folder.txt" / "b.md").symlink_to("b.md")  # to itself
+    for source in (tmp_path, tmp_path / "folder.txt" / "b.md"):
+        with pytest.raises(DocumentError, match=r"b\.md: cannot be read \(.+\): check its kind and permissions"):
+            read_documents(source)
+
+
+def test_a_bad_file_of_a_folder_is_not_passed_over(tmp_path):
+    for name, content in {"a.md": b"Good.", "b.epub": b"PK", "c.md": b"Good."}.items():
+        (tmp_path / name).write_bytes(content)
+    documents = read_lazily(tmp_path)
+    assert next(documents).id == "a.md"
+    with pytest.raises(DocumentError, match=r"b\.epub: no EPUB"):
+        next(documents)
+
+
+def test_two_files_of_one_name_and_many_rows(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.jsonl").write_text('{"text": "A."}\n{"text": "B."}\n', "utf-8")
+    assert len(read_documents(tmp_path)) == 4
+    with pytest.raises(DocumentError, match=r"a\.jsonl: two documents have this name"):
+        read_documents([tmp_path / "one", tmp_path / "two"])

@@ -24,15 +24,18 @@ def read_jsonl(path: Path, advice: str) -> Iterator[tuple[str, Any]]:
         FileNotFoundError: There is no such file.
         RowError: A line is not UTF-8 or not JSON; the message begins with ``path:line``.
     """
-    for number, line in enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line.decode())
-            if b"\\u" in line:  # half of an escaped surrogate pair is JSON, but no text that could be written again
-                json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeDecodeError as error:
-            raise RowError(f"{path}:{number}: not UTF-8 ({error.reason} at byte {error.start}): {advice}") from error
-        except (ValueError, RecursionError) as error:
-            raise RowError(f"{path}:{number}: not JSON ({error}): {advice}") from error
-        yield f"{path}:{number}", value
+    with path.open("rb") as lines:
+        for number, bytes_of_line in enumerate(lines, 1):
+            line = bytes_of_line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").removesuffix(b"\n")
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line.decode())
+                if b"\\u" in line:  # half of an escaped surrogate pair is JSON, but no text to be written again
+                    json.dumps(value, ensure_ascii=False).encode()
+            except UnicodeDecodeError as error:
+                reason = f"{error.reason} at byte {error.start}"
+                raise RowError(f"{path}:{number}: not UTF-8 ({reason}): {advice}") from error
+            except (ValueError, RecursionError) as error:
+                raise RowError(f"{path}:{number}: not JSON ({error}): {advice}") from error
+            yield f"{path}:{number}", value
