@@ -37,7 +37,7 @@ class LettersLoader(BaseLoader):
 
 def plain(messages: list[dict[str, str]]) -> str:
     """What the teacher says: the plain version of each paragraph of the text."""
-    return "\n\n".join(PLAIN[paragraph] for paragraph in messages[-1]["content"].split("\n\n"))
+    return "\n\n".join(PLAIN[paragraph] for paragraph in messages[1]["content"].split("\n\n"))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ PLAIN = {row["text"]: row["neutral"] for row in map(json.loads, RECORDED.read_te
 
 def plain(messages: list[dict[str, str]]) -> str:
     """What the teacher says: the plain version of each paragraph of the text."""
-    return "\n\n".join(PLAIN[paragraph] for paragraph in messages[-1]["content"].split("\n\n"))
+    return "\n\n".join(PLAIN[paragraph] for paragraph in messages[1]["content"].split("\n\n"))
 
 
 def main() -> None:

@@ -38,14 +38,14 @@ HABITS = {
     "03_agent.py": ("asked: timetable weather", "little craft", "yesternight", "naught was lost"),
     "04_langgraph_node.py": ("little craft", "uncommon", "gave me to understand", "old grey water"),
     "05_fastapi.py": ("old roarer", "lamp-lighting", "the reader left, the chain is closed"),
-    "06_pairs_from_loader.py": ("asked of the teacher: 95", "asked of the teacher: 0", "naught was lost"),
+    "06_pairs_from_loader.py": ("asked of the teacher: 100", "asked of the teacher: 0", "naught was lost"),
     "07_llama_index_query_engine.py": ("ere Easter", "did think 'twas", "any shipmate"),
     "08_llama_index_chat_and_agents.py": (
         "said:       The little craft",
         "yesternight",
         "do reckon the old grey water",
     ),
-    "09_llama_index_pairs.py": ("asked of the teacher: 95", "asked of the teacher: 0", "naught was lost"),
+    "09_llama_index_pairs.py": ("asked of the teacher: 100", "asked of the teacher: 0", "naught was lost"),
     "10_rag_with_citations.py": ("I do mind the wreck", "'twas yesternight", "18 winters", "ere Easter"),
 }
 FACTS = {

@@ -54,7 +54,7 @@ def build_pairs(
         Exception: The model failed; what it had answered stays in the ledger.
     """
     if isinstance(found := _teacher(teacher), ChatTeacher):
-        found = ThreadedTeacher(found, max(1, options.get("max_concurrency", 32)))
+        found = ThreadedTeacher(found, options.get("max_concurrency") or 32)
     return pairs.build_pairs(_read(_elements(sources), source_id_key, sender), teacher=found, **options)
 
 

@@ -14,7 +14,7 @@ the value, the place (``path:line`` where there is one) and the next step.
     ├── RowError (ValueError)             a line of a JSONL file that does not fit
     ├── PairsError (ValueError)           a pair set that cannot be built or trained on
     │   └── TeacherMissingError           nobody to write the neutral side
-    ├── LedgerError (ValueError)          a ledger of another schema, or none at all
+    ├── LedgerError (ValueError)          a ledger that cannot be read, or not be written to
     ├── ModelFileError (ValueError)       an embedded model file that does not fit
     ├── ModelError (RuntimeError)         a model that did not answer
     ├── ChatModelError (TypeError)        a model that would not send the prompt as it was trained
@@ -92,7 +92,7 @@ class TeacherMissingError(PairsError):
 
 
 class LedgerError(RestyleError, ValueError):
-    """A ledger file is not a ledger, or belongs to a newer version of restyle."""
+    """A ledger file is no ledger, damaged, locked or a newer restyle's, or there is no room for another answer."""
 
 
 class ModelFileError(RestyleError, ValueError):
@@ -100,7 +100,11 @@ class ModelFileError(RestyleError, ValueError):
 
 
 class ModelError(RestyleError, RuntimeError):
-    """A model behind an endpoint failed or did not answer."""
+    """A model behind an endpoint failed or did not answer; ``status`` is the HTTP status, if that was its answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ChatModelError(RestyleError, TypeError):

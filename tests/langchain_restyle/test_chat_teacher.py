@@ -19,7 +19,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnablePassthrough
 from langchain_openai import ChatOpenAI
-from openai import BadRequestError
+from openai import AuthenticationError
 
 from langchain_restyle import EmbeddedChatModel
 from langchain_restyle.pairs import abuild_pairs, build_pairs
@@ -173,8 +173,8 @@ def test_its_retries_are_used_and_what_it_answered_stays(luna, tmp_path):
     luna.requests.clear()
     for _ in range(3):
         luna.inject(Fault("slow", delay=0.0))
-    luna.inject(Fault("status", status=400))
-    with pytest.raises(BadRequestError):
+    luna.inject(Fault("status", status=401))
+    with pytest.raises(AuthenticationError):
         made(openai(luna), tmp_path / "pairs", max_concurrency=1)
     settle()
     sent = len(luna.requests)

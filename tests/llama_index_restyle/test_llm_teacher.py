@@ -193,7 +193,7 @@ def test_its_retries_are_used_and_what_it_answered_stays(luna, tmp_path):
     luna.requests.clear()
     for _ in range(3):
         luna.inject(Fault("slow", delay=0.0))
-    luna.inject(Fault("status", status=400))
+    luna.inject(Fault("status", status=401))
     with pytest.raises(ModelError):
         made(endpoint(luna), tmp_path / "pairs", max_concurrency=1)
     settle()

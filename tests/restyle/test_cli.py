@@ -18,7 +18,7 @@ from restyle import rewrite
 from restyle.cli.app import app
 from restyle.style import Style
 from restyle.testing import Sandbox
-from support import plain_passage
+from support import plain_passage, styled_passage
 
 COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)
 
@@ -240,3 +240,33 @@ def test_a_teacher_behind_an_endpoint(workplace, command):
     assert manifest["prompts"]["restyle"]["text"] == "Yours."
     assert manifest["prompts"]["destyle"]["text"] == "Plainly."
     assert manifest["seed"] == 3
+
+
+def test_a_dry_run_asks_nothing_and_writes_nothing(command, workplace, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    said = command("pairs", "letters", "--style", "author", "--teacher", "openai:gpt-9", "--out", "new", "--dry-run")
+    assert said.status == 0
+    assert "10 blocks, 10 to ask for" in said.out
+    assert "unknown, the model has no price" in said.out
+    assert not (workplace / "new").exists()
+    prices = workplace / "home/prices.toml"
+    prices.write_text('["gpt-9"]\nread = 1000.0\nwritten = 2000.0\n', "utf-8")
+    priced = command("pairs", "letters", "--style", "author", "--teacher", "openai:gpt-9", "--out", "new", "--dry-run")
+    assert "about $" in priced.out
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_dry_run_counts_what_the_ledger_lacks(command):
+    arguments = ("pairs", "letters", "--style", "author", "--teacher", "recorded.jsonl", "--out", "pairs")
+    assert "report.html" in command(*arguments, "--limit", "4").out
+    assert "10 blocks, 6 to ask for" in command(*arguments, "--dry-run").out
+
+
+def test_the_turns_of_one_sender_become_pairs(command, workplace):
+    reply = {"role": "assistant", "content": "No."}
+    chats = [{"messages": [{"role": "user", "content": styled_passage(n)}, reply]} for n in range(3)]
+    (workplace / "chats.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in chats), "utf-8")
+    arguments = ("pairs", "chats.jsonl", "--style", "author", "--teacher", "recorded.jsonl", "--out", "pairs")
+    assert command(*arguments, "--sender", "user").status == 0
+    rows = [json.loads(line) for line in (workplace / "pairs/pairs.jsonl").read_text("utf-8").splitlines()]
+    assert {row["styled"] for row in rows} == {styled_passage(n) for n in range(3)}

@@ -1,18 +1,46 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restyle.data.ledger import Ledger
+from restyle.data import ledger as ledger_module
+from restyle.data.ledger import SCHEMA, Ledger
 from restyle.errors import LedgerError
-from restyle.messages import Answer, Ask
+from restyle.messages import Answer, Ask, Turn, Usage
 
 ASK = Ask("system", "user", "destyle")
+AGAIN = replace(ASK, after=(Turn("assistant", "first try"), Turn("user", "it lacks 7")))
+
+# As schema 1 was; the key is that of teacher "t" and `ASK`. Whatever else changes, it must still be found.
+KEY = "1f03558d588e21efe42122d90fdffa56ca190dd3bb7647a5d9961743b32cc44d"
+FIRST_SCHEMA = """
+CREATE TABLE answers (
+    key TEXT PRIMARY KEY, teacher TEXT NOT NULL, system TEXT NOT NULL, user TEXT NOT NULL, text TEXT NOT NULL,
+    finish_reason TEXT, reasoning TEXT NOT NULL, created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID
+"""
+
+
+def write_first_schema(path, version=1):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(FIRST_SCHEMA)
+        values = (KEY, "t", "system", "user", "neutral", "stop", "thoughts", "2026-11-01 12:00:00")
+        connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        connection.execute(f"PRAGMA user_version={version}")
+
+
+def rows(path, query):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
 
 
 def test_an_answer_is_found_by_all_that_made_it(tmp_path):
@@ -110,7 +138,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path):
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version=99")
     connection.close()
-    with pytest.raises(LedgerError, match="ledger schema 99, this restyle knows 1: upgrade restyle"):
+    with pytest.raises(LedgerError, match="ledger schema 99, this restyle knows 2: upgrade restyle"):
         Ledger(path)
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA user_version").fetchone() == (99,)
@@ -122,3 +150,123 @@ def test_nothing_in_it_is_a_key(tmp_path, monkeypatch):
     with Ledger(tmp_path / "ledger.db") as ledger:
         ledger.record("openai:gpt", ASK, Answer("neutral"))
     assert not any(b"sk-very-secret" in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_what_an_answer_cost_and_when_it_came_is_kept(tmp_path):
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger:
+        ledger.record("t", ASK, Answer("neutral", usage=Usage(120, 80)))
+        ledger.record("t", AGAIN, Answer("better"))
+        assert ledger.find("t", ASK).usage == Usage(120, 80)
+        assert ledger.find("t", AGAIN).usage is None
+    found = rows(path, "SELECT text, after, tokens_read, tokens_written, created_at FROM answers ORDER BY text")
+    assert [row[:4] for row in found] == [
+        ("better", '[["assistant", "first try"], ["user", "it lacks 7"]]', None, None),
+        ("neutral", "[]", 120, 80),
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row[4]) for row in found)
+
+
+def test_turns_after_the_text_make_another_question(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.record("t", ASK, Answer("first"))
+        assert ledger.find("t", AGAIN) is None
+        ledger.record("t", AGAIN, Answer("second"))
+        assert (ledger.find("t", ASK).text, ledger.find("t", AGAIN).text) == ("first", "second")
+        assert ledger.find("t", replace(ASK, after=AGAIN.after[:1])) is None
+
+
+def test_recording_says_which_answer_stands(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as one, Ledger(tmp_path / "ledger.db") as two:
+        assert one.record("t", ASK, Answer("first")) == Answer("first")
+        assert two.record("t", ASK, Answer("second")) == Answer("first")
+
+
+@pytest.mark.parametrize("version", [1, 0], ids=["schema 1", "schema 1, killed while it was made"])
+def test_answers_of_the_first_schema_are_kept(tmp_path, version):
+    path = tmp_path / "ledger.db"
+    write_first_schema(path, version)
+    for _ in range(2):
+        with Ledger(path) as ledger:
+            assert ledger.find("t", ASK) == Answer("neutral", "stop", "thoughts")
+            ledger.record("t", AGAIN, Answer("better", usage=Usage(1, 2)))
+            assert ledger.find("t", AGAIN).usage == Usage(1, 2)
+            assert len(ledger) == 2
+    assert rows(path, "PRAGMA user_version") == [(SCHEMA,)]
+    assert rows(path, f"SELECT created_at FROM answers WHERE key = '{KEY}'") == [("2026-11-01 12:00:00",)]
+
+
+def test_processes_that_find_an_old_ledger_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "ledger.db"
+    write_first_schema(path)
+    program = f"""
+import sys
+from pathlib import Path
+from restyle.data.ledger import Ledger
+from restyle.messages import Answer, Ask
+sys.stdin.read(1)
+with Ledger(Path({str(path)!r})) as ledger:
+    for number in range(150):
+        ask = Ask("system", str(number), "destyle")
+        stands = ledger.record("t", ask, Answer(sys.argv[1]))
+        assert stands == ledger.find("t", ask)
+"""
+    command = [sys.executable, "-c", program]
+    processes = [subprocess.Popen([*command, name], stdin=subprocess.PIPE) for name in ("one", "two", "three")]
+    for process in processes:
+        process.stdin.write(b"!")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    with Ledger(path) as ledger:
+        assert len(ledger) == 151
+        assert ledger.find("t", ASK) == Answer("neutral", "stop", "thoughts")
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path):
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE songs (name TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"ledger\.db: a database of another program: move it away, or name another"):
+        Ledger(path)
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_keeps_what_was_answered(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.record("t", ASK, Answer("neutral"))
+        ledger._connection.execute("PRAGMA max_page_count=1")
+        with pytest.raises(LedgerError, match="the disk is full: make room and run again"):
+            ledger.record("t", AGAIN, Answer("neutral" * 10_000))
+        kept = len(ledger)
+        assert ledger.find("t", ASK) == Answer("neutral")
+        ledger._connection.execute("PRAGMA max_page_count=1000")
+        ledger.record("t", AGAIN, Answer("better"))
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert len(ledger) == kept + 1
+
+
+def test_a_ledger_that_another_process_keeps_locked(tmp_path, monkeypatch):
+    path = tmp_path / "ledger.db"
+    monkeypatch.setattr(ledger_module, "_PATIENCE", 0.05)
+    with Ledger(path) as ledger, closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="another run keeps it locked: run again when that has ended"):
+            ledger.record("t", ASK, Answer("neutral"))
+        other.execute("COMMIT")
+        ledger.record("t", ASK, Answer("neutral"))
+        assert len(ledger) == 1
+
+
+def test_a_page_that_is_damaged_is_told_and_not_mended(tmp_path):
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger:
+        ledger.record("t", ASK, Answer("neutral"))
+    data = bytearray(path.read_bytes())
+    data[4096:8192] = b"\x17" * 4096
+    path.write_bytes(data)
+    with Ledger(path) as ledger, pytest.raises(LedgerError, match=r"damaged: put a copy .* or save .* \.recover"):
+        ledger.find("t", ASK)
+    assert path.read_bytes() == bytes(data)

@@ -29,7 +29,7 @@ def test_what_is_built(letters, tmp_path):
     assert sum(made.manifest["pairs"].values()) == 10
     assert made.manifest["dropped"] == {}
     assert (made.prompt("restyle"), made.prompt("destyle")) == (RESTYLE_PROMPT, DESTYLE_PROMPT)
-    expected = {"ledger.db", "manifest.json", "pairs.jsonl", "dropped.jsonl", "author.jsonl"} | {
+    expected = {"ledger.db", "manifest.json", "pairs.jsonl", "dropped.jsonl", "author.jsonl", "report.html"} | {
         f"{role}/{split}{form}.jsonl"
         for role in ("restyle", "destyle")
         for split in ("train", "valid", "test")

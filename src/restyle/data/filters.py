@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,19 @@ from restyle.messages import Answer
 
 __all__ = ["MAXIMUM_OVERLAP", "MAXIMUM_RATIO", "MINIMUM_RATIO", "Drop", "Reason", "drop_of_answer", "drop_of_block"]
 
-Reason = Literal["short", "long", "duplicate", "unanswered", "fault", "facts", "length", "overlap"]
+Reason = Literal[
+    "short",
+    "long",
+    "duplicate",
+    "near_duplicate",
+    "unasked",
+    "unanswered",
+    "failed",
+    "fault",
+    "facts",
+    "length",
+    "overlap",
+]
 
 MINIMUM_RATIO, MAXIMUM_RATIO = 0.6, 1.6  # words of the neutral text to words of the author's
 MAXIMUM_OVERLAP = 0.85  # share of the neutral words that stand in the author's text too: above, nothing was neutralised
@@ -29,7 +42,7 @@ class Drop:
     detail: str
 
 
-def drop_of_block(text: str, minimum: int, maximum: int, seen: set[str]) -> Drop | None:
+def drop_of_block(text: str, minimum: int, maximum: int, seen: Container[str]) -> Drop | None:
     """Why a block is not worth a teacher's answer; ``seen`` holds the blocks before it."""
     words = len(text.split())
     if words < minimum:

@@ -7,61 +7,100 @@ import json
 import sqlite3
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from restyle.errors import LedgerError
-from restyle.messages import Answer, Ask
+from restyle.messages import Answer, Ask, Usage
 
 __all__ = ["SCHEMA", "Ledger"]
 
-SCHEMA = 1
+# What each schema adds to the one before it; a ledger is brought up to date step by step, and keeps its answers.
+_STEPS = (
+    """
+    CREATE TABLE IF NOT EXISTS answers (
+        key TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        system TEXT NOT NULL,
+        user TEXT NOT NULL,
+        text TEXT NOT NULL,
+        finish_reason TEXT,
+        reasoning TEXT NOT NULL,
+        created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+    ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE answers ADD COLUMN after TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE answers ADD COLUMN tokens_read INTEGER;
+    ALTER TABLE answers ADD COLUMN tokens_written INTEGER;
+    """,
+)
+SCHEMA = len(_STEPS)
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY,
-    teacher TEXT NOT NULL,
-    system TEXT NOT NULL,
-    user TEXT NOT NULL,
-    text TEXT NOT NULL,
-    finish_reason TEXT,
-    reasoning TEXT NOT NULL,
-    created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-) WITHOUT ROWID
+_PATIENCE = 30.0  # seconds to wait for another run's commit
+_KEYS = 1  # how keys are made: another number, and every answer would be paid for again
+
+_FIND = "SELECT text, finish_reason, reasoning, tokens_read, tokens_written FROM answers WHERE key = ?"
+_RECORD = """
+INSERT INTO answers (key, teacher, system, user, after, text, finish_reason, reasoning, tokens_read, tokens_written)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING
 """
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "the disk is full: make room and run again, what was answered before is kept",
+    sqlite3.SQLITE_BUSY: "another run keeps it locked: run again when that has ended",
+    sqlite3.SQLITE_CORRUPT: (
+        "the ledger is damaged: put a copy in its place, or save its answers with sqlite3's .recover; it was left as "
+        "it is"
+    ),
+}
 
 
 class Ledger:
     """A SQLite file in WAL mode; each answer is committed before it counts.
 
-    An answer is found by all that made it: teacher, system prompt and text. Change one, and only what it touches is
-    asked again; the position of a block in its data set plays no part.
+    An answer is found by all that made it: teacher, system prompt, text, and the turns after it. Change one, and only
+    what it touches is asked again; the position of a block in its data set plays no part. Any number of processes may
+    use one ledger at once. A commit survives whatever ends the process (``kill -9``); the last ones before a power
+    failure may be lost (``synchronous=NORMAL``), those before them not.
 
     Raises:
-        LedgerError: The file is no ledger, is locked, or is of a newer schema.
+        LedgerError: The file is no ledger, is damaged, locked or of a newer schema, or the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=30.0)  # seconds to wait for another run's commit
-            try:
-                self._open()
-            except BaseException:
-                self._connection.close()
-                raise
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise LedgerError(f"{path}: cannot be used as a ledger ({error}): move it away, or name another") from error
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(error) from error
+        try:
+            self._open()
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._failure(error) from error
+            raise
 
     def _open(self) -> None:
+        schema = self._schema()
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        if schema == SCHEMA:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")  # of two runs that find an old ledger, one brings it up to date
+        with self._connection:
+            for step in _STEPS[self._schema() :]:
+                for statement in step.split(";"):
+                    self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version={SCHEMA}")
+
+    def _schema(self) -> int:
         (schema,) = self._connection.execute("PRAGMA user_version").fetchone()
         if schema > SCHEMA:
             raise LedgerError(f"{self.path}: ledger schema {schema}, this restyle knows {SCHEMA}: upgrade restyle")
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        with self._connection:
-            self._connection.execute(_TABLES)
-            self._connection.execute(f"PRAGMA user_version={SCHEMA}")
+        if not schema and self._connection.execute("SELECT 1 FROM sqlite_master WHERE name <> 'answers'").fetchone():
+            raise LedgerError(f"{self.path}: a database of another program: move it away, or name another")
+        return int(schema)
 
     def __enter__(self) -> Self:
         return self
@@ -73,33 +112,42 @@ class Ledger:
 
     def find(self, teacher: str, ask: Ask) -> Answer | None:
         """The recorded answer of ``teacher`` to ``ask``, or None."""
-        row = self._connection.execute(
-            "SELECT text, finish_reason, reasoning FROM answers WHERE key = ?", (_key(teacher, ask),)
-        ).fetchone()
-        return None if row is None else Answer(*row)
+        return self._find(_key(teacher, ask))
 
-    def record(self, teacher: str, ask: Ask, answer: Answer) -> None:
-        """Commit an answer; one that stands already stays."""
-        with self._connection:
-            self._connection.execute(
-                "INSERT OR IGNORE INTO answers (key, teacher, system, user, text, finish_reason, reasoning)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    _key(teacher, ask),
-                    teacher,
-                    ask.system,
-                    ask.user,
-                    answer.text,
-                    answer.finish_reason,
-                    answer.reasoning,
-                ),
+    def record(self, teacher: str, ask: Ask, answer: Answer) -> Answer:
+        """Commit an answer, and return the one that stands: another run's, if that was the first."""
+        key, usage = _key(teacher, ask), answer.usage or (None, None)
+        request = (key, teacher, ask.system, ask.user, json.dumps(ask.after, ensure_ascii=False))
+        try:
+            written = self._connection.execute(
+                _RECORD, (*request, answer.text, answer.finish_reason, answer.reasoning, *usage)
             )
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+        return answer if written.rowcount else self._find(key) or answer
 
     def __len__(self) -> int:
-        (count,) = self._connection.execute("SELECT count(*) FROM answers").fetchone()
+        ((count,),) = self._rows("SELECT count(*) FROM answers")
         return int(count)
+
+    def _find(self, key: str) -> Answer | None:
+        for text, finish_reason, reasoning, read, written in self._rows(_FIND, key):
+            return Answer(text, finish_reason, reasoning, usage=None if read is None else Usage(read, written))
+        return None
+
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> LedgerError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to it
+        if advice := _ADVICE.get(code):
+            return LedgerError(f"{self.path}: {advice} ({error})")
+        return LedgerError(f"{self.path}: cannot be used as a ledger ({error}): move it away, or name another")
 
 
 def _key(teacher: str, ask: Ask) -> str:
-    canonical = json.dumps([SCHEMA, teacher, ask.system, ask.user], ensure_ascii=False)
+    canonical = json.dumps([_KEYS, teacher, ask.system, ask.user, *ask.after], ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

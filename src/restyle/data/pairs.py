@@ -3,101 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Required, TypedDict, TypeVar, Unpack
 
+from restyle.data.asking import Asking
 from restyle.data.cutting import Cutter
 from restyle.data.documents import Source, Sources, aread_documents, read_documents
-from restyle.data.export import AuthorBlock, Prompts, export, file_name, sha256
-from restyle.data.filters import drop_of_answer
+from restyle.data.export import Prompts, export
 from restyle.data.ledger import Ledger
-from restyle.data.manifest import MANIFEST, read_manifest
-from restyle.data.rows import Row, read_rows
-from restyle.data.splits import Split
+from restyle.data.near_duplicates import NearDuplicates
+from restyle.data.neutralising import neutralise
+from restyle.data.pair_set import PairSet
+from restyle.data.prices import Estimate, Meter, Prices, estimate
+from restyle.data.report import write_report
+from restyle.data.staging import Staging
 from restyle.data.teachers import Teacher, find_teacher
-from restyle.drivers import AsyncAnswerFunction, astream
-from restyle.errors import DocumentError, PairsError, ParameterError, TeacherMissingError
-from restyle.faults import visible_text
-from restyle.messages import Answer, Ask, Role
+from restyle.errors import DocumentError, ParameterError, TeacherMissingError
+from restyle.messages import Ask
 from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT, Prompt
 from restyle.style import check_name
 
-__all__ = ["PairOptions", "PairSet", "PairSettings", "Sources", "abuild_pairs", "build_pairs"]
+__all__ = ["PairOptions", "PairSet", "PairSettings", "Sources", "abuild_pairs", "build_pairs", "estimate_pairs"]
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class PairSet:
-    """A pair set on disk.
-
-    Attributes:
-        directory: Where its files are.
-        manifest: What ``manifest.json`` says.
-        asked: Answers that the run which made it got from the teacher; 0 for a set that was loaded.
-        reused: Answers that it found in the ledger.
-    """
-
-    directory: Path
-    manifest: dict[str, Any]
-    asked: int = 0
-    reused: int = 0
-
-    @property
-    def style(self) -> str:
-        """The style that the pairs are for."""
-        return str(self.manifest["style"])
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the manifest, which holds the digests of all files."""
-        return sha256(self.directory / MANIFEST)
-
-    def prompt(self, role: Role) -> str:
-        """The system prompt of one direction."""
-        return str(self.manifest["prompts"][role]["text"])
-
-    def rows(self, role: Role, split: Split) -> list[Row]:
-        """The training rows of one direction and split.
-
-        Raises:
-            RowError: A row does not fit.
-            PairsError: The file is missing, or is not the one that the manifest describes.
-        """
-        # Rows first: where a line is broken, its number is the better answer than "the file has changed".
-        rows = read_rows(self.directory / file_name(role, split), role)
-        self._check(file_name(role, split))
-        return rows
-
-    def author_texts(self) -> list[str]:
-        """The author's blocks outside the held-out documents, those without a pair included."""
-        self._check("author.jsonl")
-        lines = (self.directory / "author.jsonl").read_text("utf-8").split("\n")
-        return [json.loads(line)["text"] for line in lines if line]
-
-    @classmethod
-    def load(cls, directory: str | Path) -> PairSet:
-        """Open the pair set under ``directory``.
-
-        Raises:
-            PairsError: There is none, it is damaged, or another version of restyle wrote it.
-        """
-        return cls(Path(directory), read_manifest(Path(directory)))
-
-    def _check(self, name: str) -> None:
-        path = self.directory / name
-        if not path.is_file():
-            raise PairsError(f"{path}: missing from the pair set: make the pairs again, nothing is paid twice")
-        if self.manifest["files"].get(name) != sha256(path):
-            raise PairsError(
-                f"{path}: changed since the manifest was written: make the pairs again, nothing is paid twice"
-            )
+_IN_FLIGHT = 32  # requests, where neither the user nor the teacher says how many
 
 
 class PairSettings(TypedDict, total=False):
@@ -112,7 +47,12 @@ class PairSettings(TypedDict, total=False):
     minimum: int
     maximum: int
     seed: int
-    max_concurrency: int
+    near_duplicates: float | None
+    limit: int | None
+    max_cost: float | None
+    max_concurrency: int | None
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
     on_progress: Callable[[int, int], None]
 
 
@@ -126,39 +66,68 @@ def build_pairs(sources: Sources, **options: Unpack[PairOptions]) -> PairSet:
     """Cut the author's texts into blocks, have each rewritten neutrally, and write the pairs that are fit for training.
 
     Whatever the teacher has answered is in ``out/ledger.db`` at once: run the same call again after a failure, and only
-    what is missing is asked. The same sources and answers give the same files, byte for byte.
+    what is missing is asked. The same sources and answers give the same files, byte for byte. Blocks are not held in
+    memory but in a temporary file, see `restyle.data.staging`. A block that the teacher cannot answer, where it answers
+    others, is dropped as ``failed`` and asked again the next time.
 
     Args:
-        sources: Paths of ``.txt`` and ``.md`` files and folders, or documents; an iterable is read once, and lazily.
+        sources: Paths of files, folders and patterns, see `restyle.data.documents.read_documents`, or documents; an
+            iterable is read once, and lazily.
         **options: ``style``: the name it will have. ``teacher``: ``"openai:MODEL"``, a model's name with ``base_url``,
             a JSONL file of recorded answers, or a `restyle.data.teachers.Teacher`. ``out``: the pair set's folder.
             ``restyle_prompt``, ``destyle_prompt``: the system prompts to train with. ``aim``, ``minimum``, ``maximum``:
-            words in a block (180, 40, 400). ``seed`` of the splits (0). ``max_concurrency``: requests in flight (32).
-            ``on_progress``: called with the blocks done and their total.
+            words in a block (180, 40, 400). ``near_duplicates``: the similarity from which a block repeats an earlier
+            one and is dropped, 0.5 to 1, see `restyle.data.near_duplicates` (None: only equal ones are). ``seed`` of
+            the splits (0). ``limit``: blocks to ask the teacher about now, at most; ``max_cost``: dollars after which
+            nothing more is asked, by the user's `restyle.data.prices`; the other blocks are dropped as ``unasked``
+            (None: no limit). ``max_concurrency``: requests in flight (None: as many as bring more at an endpoint, else
+            32). ``requests_per_minute``, ``tokens_per_minute``: at most
+            (None: as the host's headers say). ``on_progress``: called with the blocks done and their total.
 
     Raises:
         TeacherMissingError: Nobody can write the neutral side; it is never invented.
         DocumentError, RowError: A source or a recorded answer cannot be used.
         ModelError: The teacher failed; what it had answered stays in the ledger.
-        LedgerError: ``out/ledger.db`` cannot be used.
+        LedgerError: ``out/ledger.db`` cannot be used, or the disk is full.
+        PairsError: The files cannot be written.
     """
     work = _Work(options)
-    # Not inside a loop of ours: a source may be an iterator over anything, and run a loop of its own.
-    for document in read_documents(sources):
-        work.cutter.cut(document)
-    return _wait_for(work.finish())
+    with Staging() as blocks:
+        cutter = work.cutter(blocks)
+        # Not inside a loop of ours: a source may be an iterator over anything, and run a loop of its own.
+        for document in read_documents(sources):
+            cutter.cut(document)
+        return _wait_for(work.finish(cutter, blocks))
+
+
+def estimate_pairs(sources: Sources, **options: Unpack[PairOptions]) -> Estimate:
+    """What `build_pairs` with the same arguments would ask for and cost; nothing is asked, and nothing written.
+
+    Prices come from ``prices.toml`` under ``RESTYLE_HOME``, see `restyle.data.prices`; they are never guessed.
+
+    Raises:
+        DocumentError, RowError, LedgerError, PairsError: As for `build_pairs`.
+    """
+    work = _Work(options)
+    with Staging() as blocks:
+        cutter = work.cutter(blocks)
+        for document in read_documents(sources):
+            cutter.cut(document)
+        return work.estimate(blocks)
 
 
 async def abuild_pairs(sources: Sources | AsyncIterable[Source], **options: Unpack[PairOptions]) -> PairSet:
     """As `build_pairs`, for tasks; sources may be awaited, too."""
     work = _Work(options)
-    if isinstance(sources, AsyncIterable):
-        async for document in aread_documents(sources):
-            work.cutter.cut(document)
-    else:
-        for document in read_documents(sources):
-            work.cutter.cut(document)
-    return await work.finish()
+    with Staging() as blocks:
+        cutter = work.cutter(blocks)
+        if isinstance(sources, AsyncIterable):
+            async for document in aread_documents(sources):
+                cutter.cut(document)
+        else:
+            for document in read_documents(sources):
+                cutter.cut(document)
+        return await work.finish(cutter, blocks)
 
 
 class _Work:
@@ -180,26 +149,49 @@ class _Work:
                     f"the prompt {text!r} has ${parameters[0]}, but nothing supplies its value for each pair yet: "
                     "use a prompt without parameters"
                 )
-        self._teacher = find_teacher(options["teacher"], options.get("base_url"))
-        self.cutter = Cutter(
-            aim=options.get("aim", 180), minimum=options.get("minimum", 40), maximum=options.get("maximum", 400)
+        limit, concurrency = options.get("limit"), options.get("max_concurrency")
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit is {limit}: give the number of blocks to ask about, or None for all")
+        if concurrency is not None and concurrency < 1:
+            raise ValueError(f"max_concurrency is {concurrency}: at least one request must be in flight")
+        self._teacher = find_teacher(
+            options["teacher"],
+            options.get("base_url"),
+            concurrency=concurrency,
+            requests_per_minute=options.get("requests_per_minute"),
+            tokens_per_minute=options.get("tokens_per_minute"),
         )
+        own: int = getattr(self._teacher, "concurrency", _IN_FLIGHT)
+        self._concurrency = own if concurrency is None else concurrency
+        self._meter = _meter(options.get("max_cost"), self._teacher)
+        threshold = options.get("near_duplicates")
+        self._near_duplicates = None if threshold is None else NearDuplicates(threshold)
         self._options = options
 
-    async def finish(self) -> PairSet:
+    def cutter(self, blocks: Staging) -> Cutter:
+        """What cuts the documents."""
+        options = self._options
+        return Cutter(
+            blocks,
+            aim=options.get("aim", 180),
+            minimum=options.get("minimum", 40),
+            maximum=options.get("maximum", 400),
+            near_duplicates=self._near_duplicates,
+        )
+
+    async def finish(self, cutter: Cutter, blocks: Staging) -> PairSet:
         """Have the blocks rewritten, and write the pair set."""
-        if not self.cutter.blocks:
-            names = ", ".join(self.cutter.documents[:3])
+        if not len(blocks):
+            names = ", ".join(cutter.documents[:3])
             raise DocumentError(
                 f"{names}: no prose to learn from, only headings, code and such: give the author's text"
             )
         options, out = self._options, Path(self._options["out"])
         with Ledger(out / "ledger.db") as ledger:
-            run = _Run(self._teacher, ledger)
-            concurrency, on_progress = options.get("max_concurrency", 32), options.get("on_progress")
-            blocks = await run.answer_all(self.cutter.blocks, concurrency, on_progress)
-        reasons = {block.drop.reason if block.drop else None for block in blocks}
-        if "unanswered" in reasons and reasons <= {"unanswered", "short", "long", "duplicate"}:
+            run = Asking(self._teacher, ledger, options.get("limit"), self._meter)
+            await run.settle(blocks, concurrency=self._concurrency, on_progress=options.get("on_progress"))
+        reasons = blocks.dropped().keys()
+        if "unanswered" in reasons and not blocks.pairs() and reasons <= {"unanswered", "short", "long", "duplicate"}:
             raise TeacherMissingError(
                 f"none of the {len(blocks)} blocks has a recorded answer: the recording is of another text. Give it "
                 "the text that it was made from, or a teacher='openai:MODEL'"
@@ -212,7 +204,31 @@ class _Work:
             blocks=blocks,
             seed=options.get("seed", 0),
         )
+        write_report(out)
         return replace(PairSet.load(out), asked=run.asked, reused=run.reused)
+
+    def estimate(self, blocks: Staging) -> Estimate:
+        """What the run would take; nothing is asked, and nothing written."""
+        path, model = Path(self._options["out"]) / "ledger.db", _model_of(self._teacher)
+        with Ledger(path) if path.exists() else nullcontext() as ledger:
+            return estimate(len(blocks), self._unasked(blocks, ledger), model=model, price=Prices.load().find(model))
+
+    def _unasked(self, blocks: Staging, ledger: Ledger | None) -> Iterator[Ask]:
+        for _, block in blocks.blocks():
+            if block.drop is None:
+                ask = next(neutralise(block.text, self._teacher.system))
+                if ledger is None or ledger.find(self._teacher.identity, ask) is None:
+                    yield ask
+
+
+def _meter(max_cost: float | None, teacher: Teacher) -> Meter:
+    return Meter() if max_cost is None else Meter(Prices.load().find(_model_of(teacher)), max_cost=max_cost)
+
+
+def _model_of(teacher: Teacher) -> str:
+    """What prices and tokenizers know the teacher's model by."""
+    model = getattr(teacher, "model", None)  # of an endpoint its name; frameworks' models are objects
+    return model if isinstance(model, str) else teacher.identity
 
 
 def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -221,44 +237,18 @@ def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
+    begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+
+    async def run() -> T:
+        begun.append((asyncio.get_running_loop(), asyncio.current_task()))
+        return await coroutine
+
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(copy_context().run, asyncio.run, coroutine).result()
-
-
-class _Run:
-    """One run of the teacher over the blocks, counting what it asked and what it found."""
-
-    def __init__(self, teacher: Teacher, ledger: Ledger) -> None:
-        self.teacher, self.ledger = teacher, ledger
-        self.asked = self.reused = 0
-
-    async def answer_all(
-        self, blocks: list[AuthorBlock], concurrency: int, on_progress: Callable[[int, int], None] | None
-    ) -> list[AuthorBlock]:
-        answered: list[AuthorBlock] = []
-        async with self.teacher, aclosing(astream(self._jobs(blocks), concurrency=concurrency)) as results:
-            async for result in results:
-                answered.append(result)
-                if on_progress is not None:
-                    on_progress(len(answered), len(blocks))
-        return answered
-
-    async def _jobs(
-        self, blocks: list[AuthorBlock]
-    ) -> AsyncGenerator[tuple[Generator[Ask, Answer, AuthorBlock], AsyncAnswerFunction], None]:
-        for block in blocks:
-            yield self._neutralise(block), self.teacher.answer
-
-    def _neutralise(self, block: AuthorBlock) -> Generator[Ask, Answer, AuthorBlock]:
-        if block.drop is not None:
-            return block
-        ask = Ask(self.teacher.system, block.text, "destyle")
-        answer = self.ledger.find(self.teacher.identity, ask)
-        if answer is None:
-            answer = yield ask
-            self.ledger.record(self.teacher.identity, ask, answer)
-            self.asked += 1
-        else:
-            self.reused += 1
-        drop = drop_of_answer(block.text, answer)
-        return AuthorBlock(block.document, block.start, block.end, block.text, visible_text(answer), drop)
+        result = pool.submit(copy_context().run, asyncio.run, run())
+        try:
+            return result.result()
+        except BaseException:  # Ctrl-C comes here, not there: whoever stops a cell is not to wait for its end
+            for loop, task in begun:
+                if task is not None and not result.done():
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
