@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,12 +77,14 @@ class Talker(BaseChatModel):
         seen: What it was asked, and with which settings.
         pulled: How many chunks were read of it.
         fails_at: The turn in the middle of which it fails; 0: none.
+        pace: Seconds that each chunk takes, where somebody is to keep up with it.
     """
 
     turns: tuple[AIMessage, ...] = Field(default=TURNS, repr=False, exclude=True)
     seen: list[tuple[list[BaseMessage], dict[str, Any]]] = Field(default_factory=list, repr=False, exclude=True)
     pulled: int = Field(default=0, repr=False, exclude=True)
     fails_at: int = 0
+    pace: float = 0.0
     model_name: str = "talker"
 
     @property
@@ -110,6 +113,7 @@ class Talker(BaseChatModel):
         for number, chunk in enumerate(broken_up(message)):
             if number == 20 and message.id == f"turn-{self.fails_at}":
                 raise ConnectionError("the talker is gone")
+            time.sleep(self.pace)
             self.pulled += 1
             yield ChatGenerationChunk(message=chunk)
 

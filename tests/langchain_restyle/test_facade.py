@@ -52,7 +52,7 @@ async def test_every_way_gives_the_same(name, styled):
 
 async def test_blocks_leave_while_the_inner_model_still_speaks():
     for astream in (False, True):
-        talker = Talker(turns=(turn(1, paragraphs(6)),))
+        talker = Talker(turns=(turn(1, paragraphs(6)),), pace=0.002)
         model = restyled(talker)
         pulled, chunks = [], []
         if astream:

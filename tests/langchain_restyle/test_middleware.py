@@ -55,7 +55,7 @@ async def test_an_agent_answers_in_the_style(styled):
 
 
 async def test_without_tools_nothing_is_held_back():
-    talker = Talker(turns=(turn(1, f"{paragraph(0)}\n\n{paragraph(1)}"),))
+    talker = Talker(turns=(turn(1, f"{paragraph(0)}\n\n{paragraph(1)}"),), pace=0.002)
     agent = create_agent(talker, middleware=[scripted()])
     pulled = [talker.pulled async for _ in agent.astream(QUESTION, stream_mode="messages")]
     assert pulled[0] < pulled[-1]
@@ -63,7 +63,7 @@ async def test_without_tools_nothing_is_held_back():
     agent = create_agent(with_tools, TOOLS, middleware=[scripted()])
     pulled = [with_tools.pulled async for _ in agent.astream(QUESTION, stream_mode="messages")]
     assert pulled[0] == pulled[-1]
-    early = Talker(turns=talker.turns)
+    early = Talker(turns=talker.turns, pace=0.002)
     agent = create_agent(early, TOOLS, middleware=[scripted(final_only=False)])
     pulled = [early.pulled async for _ in agent.astream(QUESTION, stream_mode="messages")]
     assert pulled[0] < pulled[-1]
