@@ -37,7 +37,10 @@ _PIECE = re.compile(r"\S+\s*|\s+")
 _MEANING = {
     "short": "fewer words than a block must have",
     "long": "more words than a block may have",
-    "duplicate": "the text, or nearly the same, stands earlier",
+    "duplicate": "the text stands earlier",
+    "near_duplicate": "nearly the same text stands earlier",
+    "unasked": "a limit was reached before its turn",
+    "failed": "the teacher had no answer, and is asked again the next time",
     "unanswered": "the recording has no neutral version",
     "fault": "the teacher's answer is no rewriting",
     "facts": "the neutral version lost or invented facts",
