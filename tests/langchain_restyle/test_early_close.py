@@ -248,8 +248,10 @@ async def cancel(runnable):
     ],
 )
 @pytest.mark.usefixtures("quick_gc")
-# Seen on Python 3.13, rarely: a sequence leaves httpx's stream to the garbage collector, which comes while it ends.
-@pytest.mark.filterwarnings("ignore:Exception ignored in.*Response.aiter_raw:pytest.PytestUnraisableExceptionWarning")
+# Seen rarely, on a busy machine: a sequence leaves httpx's streams to the garbage collector, which comes as they end.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*(Response.aiter_raw|Stream.__aiter__):pytest.PytestUnraisableExceptionWarning"
+)
 async def test_async(leave, kind, place, servers, caplog):
     async with openai.DefaultAsyncHttpxClient() as client:
         scene, late = Scene(kind, place, servers, client), []
