@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
+TESTS := -m pytest --numprocesses auto
 SOURCES := src tests examples benchmarks
 CONTRACT := tests/contract tests/contract_llama tests/parity
 
@@ -16,16 +17,16 @@ demo: .venv/.demo  ## the whole job on the demonstration corpus
 	$(BIN)/restyle demo
 
 test: .venv/.dev  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python $(TESTS)
 
 test-lowest: .venv-lowest/.dev  ## all tests on the lowest supported versions
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python $(TESTS)
 
 test-newest: .venv-newest/.dev  ## what frameworks are promised, on their newest versions
-	.venv-newest/bin/python -m pytest $(CONTRACT)
+	.venv-newest/bin/python $(TESTS) $(CONTRACT)
 
 test-contract: .venv-lowest/.dev test-newest  ## the same on both ends of their versions
-	.venv-lowest/bin/python -m pytest $(CONTRACT)
+	.venv-lowest/bin/python $(TESTS) $(CONTRACT)
 
 lint: .venv/.dev  ## ruff
 	$(BIN)/ruff check $(SOURCES)

@@ -31,6 +31,8 @@ class Ask:
     Attributes:
         showable: Whether the answer may leave while it still comes: the flow keeps whatever it turns out to be.
         after: The turns after the text, where a teacher is asked again; a style's own models never see any.
+        schema: JSON schema that the answer is to match, as JSON; empty for text. Who cannot hold a model to it ignores
+            it: whoever asks checks the answer anyway.
     """
 
     system: str
@@ -38,6 +40,7 @@ class Ask:
     role: Role
     showable: bool = False
     after: tuple[Turn, ...] = ()
+    schema: str = ""
 
     @property
     def messages(self) -> list[dict[str, str]]:

@@ -19,13 +19,17 @@ Reason = Literal[
     "long",
     "duplicate",
     "near_duplicate",
+    "language",
     "unasked",
     "unanswered",
     "failed",
+    "parameters",
+    "unaligned",
     "fault",
     "facts",
     "length",
     "overlap",
+    "tokens",
 ]
 
 MINIMUM_RATIO, MAXIMUM_RATIO = 0.6, 1.6  # words of the neutral text to words of the author's

@@ -57,10 +57,10 @@ _ADVICE = {
 class Ledger:
     """A SQLite file in WAL mode; each answer is committed before it counts.
 
-    An answer is found by all that made it: teacher, system prompt, text, and the turns after it. Change one, and only
-    what it touches is asked again; the position of a block in its data set plays no part. Any number of processes may
-    use one ledger at once. A commit survives whatever ends the process (``kill -9``); the last ones before a power
-    failure may be lost (``synchronous=NORMAL``), those before them not.
+    An answer is found by all that made it: teacher, system prompt, text, the turns after it and the schema. Change one,
+    and only what it touches is asked again; the position of a block in its data set plays no part. Any number of
+    processes may use one ledger at once. A commit survives whatever ends the process (``kill -9``); the last ones
+    before a power failure may be lost (``synchronous=NORMAL``), those before them not.
 
     Raises:
         LedgerError: The file is no ledger, is damaged, locked or of a newer schema, or the disk is full.
@@ -149,5 +149,6 @@ class Ledger:
 
 
 def _key(teacher: str, ask: Ask) -> str:
-    canonical = json.dumps([_KEYS, teacher, ask.system, ask.user, *ask.after], ensure_ascii=False)
+    request = [_KEYS, teacher, ask.system, ask.user, *ask.after, *([{"schema": ask.schema}] if ask.schema else [])]
+    canonical = json.dumps(request, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -39,13 +39,17 @@ _MEANING = {
     "long": "more words than a block may have",
     "duplicate": "the text stands earlier",
     "near_duplicate": "nearly the same text stands earlier",
+    "language": "it is written in another language",
     "unasked": "a limit was reached before its turn",
     "failed": "the teacher had no answer, and is asked again the next time",
     "unanswered": "the recording has no neutral version",
+    "parameters": "the teacher named no allowed value of a parameter",
+    "unaligned": "the plain version has no counterpart",
     "fault": "the teacher's answer is no rewriting",
     "facts": "the neutral version lost or invented facts",
     "length": "the neutral version is much shorter or longer",
     "overlap": "the neutral version has hardly changed the wording",
+    "tokens": "a training row of it would be longer than allowed",
 }
 
 
