@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
@@ -33,6 +34,10 @@ class IdeaTextSplitter(TextSplitter):
     def create_documents(self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None) -> list[Document]:
         """The pieces of all texts as documents; their places are known, not searched for."""
         return self._splitter.create_documents(texts, metadatas or None)
+
+    async def atransform_documents(self, documents: Sequence[Document], **kwargs: Any) -> Sequence[Document]:
+        """The pieces of all documents; the splitter's ``embeddings`` are awaited."""
+        return await self._splitter.atransform_documents(documents, **kwargs)
 
 
 def _words(text: str) -> int:

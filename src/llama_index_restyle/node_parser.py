@@ -9,14 +9,17 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Self, cast
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.node_parser import NodeParser
 from llama_index.core.node_parser.node_utils import IdFuncCallable, build_nodes_from_splits, default_id_func
 from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeRelationship, TextNode
 from llama_index.core.utils import get_tqdm_iterable
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, InstanceOf, field_serializer, model_validator
 
-from restyle.blocks import Splitter, split_blocks
+from restyle.async_blocks import asplit_blocks
+from restyle.blocks import Block, Splitter, split_blocks
+from restyle.embedding import as_async_embed, as_embed
 
 __all__ = ["BLOCK_GAP", "SingleIdeaNodeParser"]
 
@@ -40,14 +43,23 @@ class SingleIdeaNodeParser(NodeParser):
         aim: The size wished for, in words.
         minimum: Smaller nodes come about only between verbatim ones.
         maximum: Only a sentence that is longer itself exceeds it.
+        embed_model: What tells passages about the same thing; with it fewer nodes reach across the end of an idea. It
+            embeds each text once, in passages of up to 128 words. None compares words alone: never
+            ``Settings.embed_model``.
 
     Raises:
         ValidationError: unless ``1 <= minimum <= aim <= maximum``; it is a `ValueError`.
+        EmbeddingError: While parsing, where the vectors cannot be compared.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may be a model, with its key
 
     aim: int = Field(default=180, description="The size of a node wished for, in words.")
     minimum: int = Field(default=40, description="Smaller nodes come about only between verbatim ones.")
     maximum: int = Field(default=400, description="Only a sentence that is longer itself exceeds it.")
+    embed_model: InstanceOf[BaseEmbedding] | None = Field(
+        default=None, repr=False, description="What tells passages about the same thing; None compares words alone."
+    )
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
@@ -66,6 +78,7 @@ class SingleIdeaNodeParser(NodeParser):
         aim: int = 180,
         minimum: int = 40,
         maximum: int = 400,
+        embed_model: BaseEmbedding | None = None,
         include_metadata: bool = True,
         include_prev_next_rel: bool = True,
         callback_manager: CallbackManager | None = None,
@@ -76,6 +89,7 @@ class SingleIdeaNodeParser(NodeParser):
             aim=aim,
             minimum=minimum,
             maximum=maximum,
+            embed_model=embed_model,
             include_metadata=include_metadata,
             include_prev_next_rel=include_prev_next_rel,
             callback_manager=callback_manager or CallbackManager([]),
@@ -87,7 +101,8 @@ class SingleIdeaNodeParser(NodeParser):
         """The parser that `to_dict` described.
 
         Raises:
-            ValueError: It had an ``id_func`` of its own, of which only the name was kept: give it once more.
+            ValueError: It had an ``id_func`` of its own or an ``embed_model``, of which only the name was kept: give it
+                once more.
         """
         described = {**data, **kwargs}
         id_func = described.get("id_func")
@@ -95,22 +110,65 @@ class SingleIdeaNodeParser(NodeParser):
             if (name := id_func.get("id_func_name")) != default_id_func.__name__:
                 raise ValueError(f"the parser had the id_func {name!r}: give from_dict(data, id_func={name}) again")
             del described["id_func"]
+        if isinstance(model := described.get("embed_model"), dict):
+            raise ValueError(  # noqa: TRY004 - the type is as it has to be; what it stands for is gone
+                f"the parser had the embed_model {model.get('model_name')!r}, a {model.get('class_name')}: "
+                "give from_dict(data, embed_model=...) again"
+            )
         return super().from_dict(described)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled.
+
+        Raises:
+            TypeError: There is an embedding model, and it may hold a key.
+        """
+        if self.embed_model is not None:
+            raise TypeError(
+                "this SingleIdeaNodeParser holds an embedding model, whose key would be written with it: make the "
+                "parser where it is needed, or run its pipeline in one process"
+            )
+        return super().__getstate__()
+
+    @field_serializer("embed_model")
+    def _model_name(self, model: BaseEmbedding | None) -> dict[str, str] | None:
+        # An ingestion cache tells models apart by this, and it holds no key.
+        return None if model is None else {"class_name": model.class_name(), "model_name": model.model_name}
 
     def split_text(self, text: str) -> list[str]:
         """The pieces of a text."""
-        return [block.text for block in split_blocks(text, aim=self.aim, minimum=self.minimum, maximum=self.maximum)]
+        return [block.text for block in self._blocks(text)]
+
+    def _blocks(self, text: str) -> list[Block]:
+        embed = None if self.embed_model is None else as_embed(self.embed_model)
+        return split_blocks(text, aim=self.aim, minimum=self.minimum, maximum=self.maximum, embed=embed)
 
     def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:  # noqa: FBT001, FBT002 - the base class's parameter
         parsed: list[BaseNode] = []
         seen: Counter[str] = Counter()
         for node in get_tqdm_iterable(nodes, show_progress, "Parsing nodes"):
-            parsed += self._cut(node, seen)
+            text = node.get_content(metadata_mode=MetadataMode.NONE)
+            parsed += self._cut(node, text, self._blocks(text), seen)
         return parsed
 
-    def _cut(self, node: BaseNode, seen: Counter[str]) -> Sequence[BaseNode]:
-        text = node.get_content(metadata_mode=MetadataMode.NONE)
-        blocks = split_blocks(text, aim=self.aim, minimum=self.minimum, maximum=self.maximum)
+    async def _aparse_nodes(
+        self,
+        nodes: Sequence[BaseNode],
+        show_progress: bool = False,  # noqa: FBT001, FBT002 - the base class's parameter
+        **kwargs: Any,
+    ) -> list[BaseNode]:
+        if self.embed_model is None:
+            return self._parse_nodes(nodes, show_progress=show_progress, **kwargs)
+        parsed: list[BaseNode] = []
+        seen: Counter[str] = Counter()
+        embed = as_async_embed(self.embed_model)
+        for node in get_tqdm_iterable(nodes, show_progress, "Parsing nodes"):
+            text = node.get_content(metadata_mode=MetadataMode.NONE)
+            blocks = await asplit_blocks(text, aim=self.aim, minimum=self.minimum, maximum=self.maximum, embed=embed)
+            parsed += self._cut(node, text, blocks, seen)
+        return parsed
+
+    def _cut(self, node: BaseNode, text: str, blocks: list[Block], seen: Counter[str]) -> Sequence[BaseNode]:
         if not blocks:
             return [node] if _is_medium(node) else []
         offset = _offset(node, text)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, pairwise
+from typing import TypeAlias
 
 from restyle.cohesion import cut_offsets
+from restyle.embedding import Embed
 from restyle.markup import LONG_LINE, BlockKind, MarkupReader
 
 __all__ = ["Block", "BlockKind", "Splitter", "split_blocks"]
 
+_Cut: TypeAlias = Callable[[str, Sequence[int]], list[int]]
 _WORD = re.compile(r"\S+")
 _HORIZON = 10  # maximum blocks of prose without any markup after which training mode decides on what it holds
 
@@ -44,27 +49,39 @@ class Splitter:
     As it is, for run time, a paragraph of at least ``minimum`` words comes out as soon as its end is seen, shorter ones
     are joined with the next until they have as many, and one longer than ``maximum`` is cut at sentence ends, even
     before it is complete. With ``training`` the prose between two verbatim blocks is cut as a whole, where one idea
-    ends, to blocks near ``aim``. Either way no block reaches across a verbatim one, a sentence longer than ``maximum``
-    stays whole, and what stands alone between verbatim blocks may be shorter than ``minimum``.
+    ends, to blocks near ``aim``; there ``embed`` (see `split_blocks`) has a say. Either way no block reaches across a
+    verbatim one, a sentence longer than ``maximum`` stays whole, and what stands alone between verbatim blocks may be
+    shorter than ``minimum``.
 
     Raises:
-        ValueError: unless ``1 <= minimum <= aim <= maximum``.
+        ValueError: unless ``1 <= minimum <= aim <= maximum``, and for ``embed`` without ``training``.
     """
 
-    def __init__(self, *, aim: int = 180, minimum: int = 40, maximum: int = 400, training: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        aim: int = 180,
+        minimum: int = 40,
+        maximum: int = 400,
+        training: bool = False,
+        embed: Embed | None = None,
+    ) -> None:
         if not 1 <= minimum <= aim <= maximum:
             raise ValueError(
                 f"block sizes must satisfy 1 <= minimum <= aim <= maximum, but minimum={minimum}, aim={aim}, "
                 f"maximum={maximum}: change the one that is out of order"
             )
-        self._budget = (aim, minimum, maximum)
-        self._training = training
+        if embed is not None and not training:
+            raise ValueError("embed has no say in how text is cut at run time: give training=True, or leave it out")
+        cut = partial(cut_offsets, aim=aim, minimum=minimum, maximum=maximum, embed=embed)
+        section = _TrainingSection if training else _Section
+        self._new_section = partial(section, minimum=minimum, maximum=maximum, cut=cut)
         self._restart()
 
     def _restart(self) -> None:
         self._reader = MarkupReader()
         self._writer = _Writer()
-        self._section = (_TrainingSection if self._training else _Section)(self._writer, *self._budget)
+        self._section = self._new_section(self._writer)
         self._partial: list[str] = []  # the last line, not yet complete
         self._partial_length = 0
         self._judged = False  # whether that line was found too long to wait for, and not prose
@@ -119,12 +136,25 @@ class Splitter:
                 self._writer.add(kind, text)
 
 
-def split_blocks(text: str, *, aim: int = 180, minimum: int = 40, maximum: int = 400) -> list[Block]:
+def split_blocks(
+    text: str, *, aim: int = 180, minimum: int = 40, maximum: int = 400, embed: Embed | None = None
+) -> list[Block]:
     """Blocks of a whole text as training wants them, verbatim ones included; what lies between is white space.
 
-    The arguments are those of ``Splitter``, as is the ``ValueError``.
+    Args:
+        text: The text.
+        aim: The size wished for, in words.
+        minimum: Smaller blocks come about only between verbatim ones.
+        maximum: Only a sentence that is longer itself exceeds it.
+        embed: A function from texts to vectors, which `as_embed` makes of any embedding model; with it fewer blocks
+            reach across the end of an idea. It is called once for each stretch of prose, with passages of up to 128
+            words. None compares words alone.
+
+    Raises:
+        ValueError: unless ``1 <= minimum <= aim <= maximum``.
+        EmbeddingError: The vectors cannot be compared.
     """
-    splitter = Splitter(aim=aim, minimum=minimum, maximum=maximum, training=True)
+    splitter = Splitter(aim=aim, minimum=minimum, maximum=maximum, training=True, embed=embed)
     return [block for block in [*splitter.feed(text), *splitter.flush()] if block.kind != "gap"]
 
 
@@ -165,9 +195,9 @@ class _Writer:
 class _Section:
     """The prose since the last verbatim block that has not been handed out yet, as run time wants it."""
 
-    def __init__(self, writer: _Writer, aim: int, minimum: int, maximum: int) -> None:
-        self._writer = writer
-        self._aim, self._minimum, self._maximum = aim, minimum, maximum
+    def __init__(self, writer: _Writer, *, minimum: int, maximum: int, cut: _Cut) -> None:
+        self._writer, self._cut = writer, cut
+        self._minimum, self._maximum = minimum, maximum
         self._single = maximum  # up to so many words are one block
         self._limit = maximum  # beyond so many words it is cut without waiting for its end
         self._start("", [])
@@ -201,7 +231,7 @@ class _Section:
     def close(self) -> None:
         """Hand everything out."""
         text = "".join(self._parts)
-        cuts = self._cuts(text, self._paragraphs) if self._words > self._single else []
+        cuts = self._cut(text, self._paragraphs) if self._words > self._single else []
         self._hand_out(text, [0, *cuts, len(text)])
         self._start("", [])
         self._limit = self._maximum
@@ -209,9 +239,6 @@ class _Section:
     def _append(self, text: str) -> None:
         self._parts.append(text)
         self._length += len(text)
-
-    def _cuts(self, text: str, paragraphs: list[int]) -> list[int]:
-        return cut_offsets(text, paragraphs, aim=self._aim, minimum=self._minimum, maximum=self._maximum)
 
     def _hand_out(self, text: str, bounds: list[int]) -> None:
         for start, end in pairwise(bounds):
@@ -226,7 +253,7 @@ class _Section:
             return
         text, paragraphs, base, in_word = "".join(self._parts), self._paragraphs, 0, self._in_word
         while word := next(islice(_WORD.finditer(text, base), self._limit, None), None):
-            cuts = self._cuts(text[base : word.start() + 1], paragraphs)
+            cuts = self._cut(text[base : word.start() + 1], paragraphs)
             if cuts:
                 self._hand_out(text, [base + bound for bound in (0, *cuts)])
                 base, paragraphs, self._limit = base + cuts[-1], [0], self._maximum
@@ -239,8 +266,8 @@ class _Section:
 class _TrainingSection(_Section):
     """The same, cut as a whole once it is complete, or very long."""
 
-    def __init__(self, writer: _Writer, aim: int, minimum: int, maximum: int) -> None:
-        super().__init__(writer, aim, minimum, maximum)
+    def __init__(self, writer: _Writer, *, minimum: int, maximum: int, cut: _Cut) -> None:
+        super().__init__(writer, minimum=minimum, maximum=maximum, cut=cut)
         self._single = 2 * minimum - 1
 
     def pause(self, gap: str) -> None:
@@ -250,7 +277,7 @@ class _TrainingSection(_Section):
         self._in_paragraph = self._in_word = False
         if ended and self._words >= _HORIZON * self._maximum:
             text = "".join(self._parts)
-            if cuts := self._cuts(text, self._paragraphs):
+            if cuts := self._cut(text, self._paragraphs):
                 self._hand_out(text, [0, *cuts])
                 last = cuts[-1]
                 self._start(text[last:], [0, *(start - last for start in self._paragraphs if start > last)])

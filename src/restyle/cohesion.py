@@ -1,8 +1,9 @@
-"""Where an idea ends: lexical cohesion across every gap, and the cuts that it and the word budget agree on.
+"""Where an idea ends: cohesion across every gap, and the cuts that it and the word budget agree on.
 
 Two neighbouring passages about the same thing share words. As in TextTiling (Hearst 1997) the words on either side of
 a gap are compared, and a gap counts the more, the deeper the valley in which it lies. As in Utiyama and Isahara (2001)
-a dynamic programme then finds the cheapest segmentation as a whole, instead of cutting valley by valley.
+a dynamic programme then finds the cheapest segmentation as a whole, instead of cutting valley by valley. Where there is
+an embedding model, it sees what the words do not: that two passages are about the same thing in other words.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import math
 import re
 from functools import lru_cache
 from itertools import pairwise
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, NamedTuple
 
+from restyle.embedding import Embed, vector_likenesses
 from restyle.sentences import sentence_spans
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ _FUNCTION_WEIGHT = 0.16  # a shared "she" is evidence too, but little
 _DEPTH = 0.3
 _FREE = 0.142  # likeness at which a cut costs nothing: it sets the mean size of the blocks
 _COHESION = 25.0
+_VECTORS = 0.8  # what the vectors of an embedding model weigh, of 1
+_LEVEL, _SPREAD = 0.11, 0.06  # mean and standard deviation that their likenesses get, near those of words in prose
+_SAME = 1e-6  # a standard deviation of cosines that is none
 _DIALOGUE_TOLL = 0.5
 _SENTENCE_TOLL = 1.0
 _WHOLE_PARAGRAPH_TOLL = 8.0
@@ -54,16 +60,23 @@ class _Atom(NamedTuple):
     toll: float  # what a cut in front of it costs, besides what cohesion says
 
 
-def cut_offsets(text: str, paragraphs: Sequence[int], *, aim: int, minimum: int, maximum: int) -> list[int]:
+def cut_offsets(
+    text: str, paragraphs: Sequence[int], *, aim: int, minimum: int, maximum: int, embed: Embed | None = None
+) -> list[int]:
     """Offsets at which prose is best cut into blocks, ascending, without 0 and the end.
 
     ``paragraphs`` are the offsets at which paragraphs begin. Blocks come near ``aim`` words and lie within ``minimum``
     and ``maximum`` wherever sentences allow it; a paragraph that fits is cut only to keep a neighbour within the
-    budget, a sentence never. Time is linear in the text.
+    budget, a sentence never. Time is linear in the text. ``embed`` is called once, with all passages.
+
+    Raises:
+        EmbeddingError: The vectors cannot be compared.
     """
     atoms = _atoms(text, paragraphs, minimum, maximum)
     bounds = [*(atom.start for atom in atoms), len(text)]
-    likeness = _gap_costs([text[start:end] for start, end in pairwise(bounds)])
+    texts = [text[start:end] for start, end in pairwise(bounds)]
+    alike = _likenesses(texts)
+    likeness = _gap_costs(_agreed(alike, vector_likenesses(texts, embed)) if embed is not None else alike)
     tolls = [atom.toll + _COHESION * (cost - _FREE) for atom, cost in zip(atoms[1:], likeness, strict=True)]
     return [atoms[cut].start for cut in _cheapest([atom.words for atom in atoms], tolls, aim, minimum, maximum)]
 
@@ -126,9 +139,8 @@ def _size_costs(aim: int, minimum: int, maximum: int) -> tuple[float, ...]:
     )
 
 
-def _gap_costs(texts: list[str]) -> list[float]:
-    """For each gap between two texts: how alike its sides are, less the depth of the valley it lies in."""
-    alike = _likenesses(texts)
+def _gap_costs(alike: list[float]) -> list[float]:
+    """For each gap, given how alike its sides are: that, less the depth of the valley it lies in."""
     left, right = list(alike), list(alike)  # the peak that is reached by climbing from the gap, either way
     for gap in range(1, len(alike)):
         if alike[gap - 1] >= alike[gap]:
@@ -137,6 +149,24 @@ def _gap_costs(texts: list[str]) -> list[float]:
         if alike[gap + 1] >= alike[gap]:
             right[gap] = right[gap + 1]
     return [here - _DEPTH * (before + after - 2 * here) for here, before, after in zip(alike, left, right, strict=True)]
+
+
+def _agreed(words: list[float], vectors: list[float]) -> list[float]:
+    """The likenesses of words and of vectors as one.
+
+    What is a large cosine differs from embedding model to embedding model, and with the language what is a large
+    likeness of words: so vectors tell which gaps are deeper than others, on a scale that is always the same. Where they
+    say nothing, the words decide.
+    """
+    known = [cosine for cosine in vectors if not math.isnan(cosine)]
+    spread = pstdev(known) if known else 0.0
+    if spread < _SAME:
+        return words
+    mean = fmean(known)
+    return [
+        word if math.isnan(cosine) else word + _VECTORS * (_LEVEL + _SPREAD * (cosine - mean) / spread - word)
+        for word, cosine in zip(words, vectors, strict=True)
+    ]
 
 
 def _likenesses(texts: list[str]) -> list[float]:

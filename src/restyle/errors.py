@@ -11,6 +11,7 @@ the value, the place (``path:line`` where there is one) and the next step.
     │   └── ParameterError                a parameter that is unknown, missing or was never trained
     ├── DocumentError (ValueError)        an author's text that cannot be used
     │   └── DocumentNotFoundError (FileNotFoundError)
+    ├── EmbeddingError (ValueError)       vectors that cannot be compared
     ├── RowError (ValueError)             a line of a JSONL file that does not fit
     ├── PairsError (ValueError)           a pair set that cannot be built or trained on
     │   └── TeacherMissingError           nobody to write the neutral side
@@ -30,6 +31,7 @@ __all__ = [
     "ChatModelError",
     "DocumentError",
     "DocumentNotFoundError",
+    "EmbeddingError",
     "LedgerError",
     "LossError",
     "MissingExtraError",
@@ -77,6 +79,10 @@ class DocumentError(RestyleError, ValueError):
 
 class DocumentNotFoundError(DocumentError, FileNotFoundError):
     """A source path does not exist."""
+
+
+class EmbeddingError(RestyleError, ValueError):
+    """What was given is no embedding model, or its vectors cannot be compared."""
 
 
 class RowError(RestyleError, ValueError):

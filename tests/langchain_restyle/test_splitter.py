@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer, Document
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 
+from embeddings import Recorded, about, topic_vectors, topics_of
 from langchain_restyle.splitter import SingleIdeaSplitter
 from restyle import split_blocks
-from restyle.errors import MissingExtraError
+from restyle.errors import EmbeddingError, MissingExtraError
 from scripted import paragraph, paragraphs
 
 CODE = "    lamp = 3\n    lamp += 1"
@@ -22,6 +24,7 @@ TEXT = (
     f"# A heading\n\n{paragraph(1)}\n\n{paragraph(2)}\n\n"
     f"{CODE}\n\n   \n{paragraph(3)}\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n{CODE}\n"
 )
+MIXED = about("sea sea sea bread bread law law law sea sea")
 SPLITTER = SingleIdeaSplitter(aim=60, minimum=40, maximum=100)
 
 
@@ -128,3 +131,48 @@ def test_importing_it_loads_no_more_than_core():
     loaded = set(json.loads(done.stdout))
     assert "langchain_core.documents" in loaded
     assert loaded.isdisjoint({"langchain_text_splitters", "langchain_openai", "openai", "langchain", "numpy"})
+
+
+class TopicEmbeddings(Embeddings):
+    """Knows three topics, and who asked: ``calls`` of the sync method, ``awaited`` of the other."""
+
+    def __init__(self):
+        self.calls, self.awaited = Recorded(topic_vectors), Recorded(topic_vectors)
+
+    def embed_documents(self, texts):
+        return self.calls(texts)
+
+    async def aembed_documents(self, texts):
+        return await self.awaited.awaited(texts)
+
+    def embed_query(self, _):
+        raise AssertionError("nothing is queried")
+
+
+async def test_embeddings_tell_where_an_idea_ends():
+    documents = [Document(MIXED, metadata={"source": "a.md"}), Document(""), Document(paragraphs(1))]
+    embeddings = TopicEmbeddings()
+    splitter = SingleIdeaSplitter(embeddings=embeddings)
+    pieces = splitter.split_documents(documents)
+    check_places(MIXED, pieces[:-1])
+    blocks = split_blocks(MIXED, embed=topic_vectors)
+    assert topics_of(blocks) == ["sea", "bread", "law", "sea"]
+    assert [piece.page_content for piece in pieces[:-1]] == [block.text for block in blocks]
+    assert [piece.page_content for piece in pieces] != [
+        piece.page_content for piece in SingleIdeaSplitter().split_documents(documents)
+    ]
+    assert splitter.split_text(MIXED) == [block.text for block in blocks]
+    assert splitter.as_text_splitter().split_documents(documents) == pieces
+    assert (len(embeddings.calls.calls), len(embeddings.awaited.calls)) == (3, 0)
+    assert await splitter.atransform_documents(documents) == pieces
+    assert await splitter.as_text_splitter().atransform_documents(documents) == pieces
+    assert (len(embeddings.calls.calls), len(embeddings.awaited.calls)) == (3, 2)
+    fake = SingleIdeaSplitter(embeddings=DeterministicFakeEmbedding(size=8))
+    check_places(MIXED, await fake.atransform_documents([Document(MIXED)]))
+
+
+def test_what_does_not_embed_is_refused():
+    with pytest.raises(EmbeddingError, match="this is str"):
+        SingleIdeaSplitter(embeddings="openai:text-embedding-3-small")
+    with pytest.raises(EmbeddingError, match="the class TopicEmbeddings"):
+        SingleIdeaSplitter(embeddings=TopicEmbeddings)

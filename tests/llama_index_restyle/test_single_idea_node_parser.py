@@ -10,6 +10,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from llama_index.core import Settings
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.node_parser import NodeParser, SentenceSplitter, TokenTextSplitter
@@ -24,10 +26,13 @@ from llama_index.core.schema import (
     TextNode,
     TransformComponent,
 )
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from embeddings import Recorded, about, topic_vectors, topics_of
+from llama import MARKED_KEY
 from llama_index_restyle.node_parser import SingleIdeaNodeParser
 from restyle import split_blocks
+from restyle.errors import EmbeddingError
 from scripted import paragraph, paragraphs
 
 CODE = "    lamp = 3\n    lamp += 1"
@@ -35,6 +40,7 @@ TEXT = (
     f"# A heading\n\n{paragraph(1)}\n\n{paragraph(2)}\n\n"
     f"{CODE}\n\n   \n{paragraph(3)}\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n{CODE}\n"
 )
+MIXED = about("sea sea sea bread bread law law law sea sea")
 SIZES = {"aim": 60, "minimum": 40, "maximum": 100}
 PARSER = SingleIdeaNodeParser(**SIZES)
 OWN = {"block_index", "block_count", "verbatim", "block_gap"}
@@ -295,3 +301,89 @@ async def test_every_way_to_call_it():
     assert await parser.acall(documents) == wanted
     assert await parser.aget_nodes_from_documents(documents, show_progress=False) == wanted
     assert len(handler.get_event_pairs(CBEventType.NODE_PARSING)) == 3
+
+
+class TopicEmbedding(BaseEmbedding):
+    """Knows three topics, and who asked; it holds a key as real ones do."""
+
+    model_name: str = "topics"
+    api_key: str = MARKED_KEY
+    calls: Recorded = Field(default_factory=lambda: Recorded(topic_vectors), exclude=True)
+    awaited: Recorded = Field(default_factory=lambda: Recorded(topic_vectors), exclude=True)
+
+    @classmethod
+    def class_name(cls):
+        return "TopicEmbedding"
+
+    def _get_text_embeddings(self, texts):
+        return self.calls(texts)
+
+    async def _aget_text_embeddings(self, texts):
+        return await self.awaited.awaited(texts)
+
+    def _get_text_embedding(self, _):
+        raise AssertionError("one at a time")
+
+    _get_query_embedding = _aget_query_embedding = _get_text_embedding
+
+
+async def test_an_embedding_model_tells_where_an_idea_ends(monkeypatch):
+    model = TopicEmbedding(embed_batch_size=100)
+    documents = [
+        Document(text=MIXED, id_="one"),
+        Document(text="", id_="two"),
+        Document(text=paragraphs(1), id_="three"),
+    ]
+    parser = SingleIdeaNodeParser.from_defaults(embed_model=model)
+    nodes = parser.get_nodes_from_documents(documents)
+    check_places(MIXED, nodes[:-1])
+    assert topics_of(nodes[:-1]) == ["sea", "bread", "law", "sea"]
+    assert parser.split_text(MIXED) == [node.text for node in nodes[:-1]]
+    assert (len(model.calls.calls), len(model.awaited.calls)) == (2, 0)
+    assert await parser.aget_nodes_from_documents(documents) == nodes
+    assert await parser.acall(documents) == nodes
+    assert (len(model.calls.calls), len(model.awaited.calls)) == (2, 2)
+    monkeypatch.setattr(Settings, "_embed_model", model)
+    assert topics_of(SingleIdeaNodeParser().get_nodes_from_documents(documents)) != topics_of(nodes)
+    assert len(model.calls.calls) == 2
+
+
+async def test_vectors_that_cannot_be_compared_are_an_error():
+    model = TopicEmbedding(calls=Recorded(lambda texts: topic_vectors(texts)[1:]), awaited=Recorded(lambda _: []))
+    parser = SingleIdeaNodeParser(embed_model=model)
+    with pytest.raises(EmbeddingError, match="10 texts"):
+        parser.get_nodes_from_documents([Document(text=MIXED)])
+    with pytest.raises(EmbeddingError, match="10 texts"):
+        await parser.aget_nodes_from_documents([Document(text=MIXED)])
+
+
+def test_what_embeds_no_texts_is_refused():
+    for model in ("local:a-model", TopicEmbedding, topic_vectors, TopicEmbedding().to_dict()):
+        with pytest.raises(ValidationError, match="embed_model") as caught:
+            SingleIdeaNodeParser(embed_model=model)
+        assert MARKED_KEY not in str(caught.value)
+
+
+async def test_the_key_of_an_embedding_model_is_written_nowhere():
+    parser = SingleIdeaNodeParser(embed_model=TopicEmbedding())
+    described = parser.to_dict()
+    assert described["embed_model"] == {"class_name": "TopicEmbedding", "model_name": "topics"}
+    assert MARKED_KEY not in f"{described} {parser!r} {parser.to_json()} {parser.model_dump_json()}"
+    with pytest.raises(TypeError, match="holds an embedding model"):
+        pickle.dumps(parser)
+    with pytest.raises(ValueError, match=r"embed_model 'topics', a TopicEmbedding: give from_dict\(data, embed_model="):
+        SingleIdeaNodeParser.from_dict(described)
+    again = SingleIdeaNodeParser.from_dict(described, embed_model=parser.embed_model)
+    assert again.split_text(MIXED) == parser.split_text(MIXED)
+    assert again.model_copy(deep=True).split_text(MIXED) == parser.split_text(MIXED)
+
+
+async def test_an_ingestion_cache_tells_embedding_models_apart():
+    documents, cache, models = [Document(text=MIXED, id_="one")], IngestionCache(), []
+    for name in ("topics", "topics", "others", None):
+        models.append(TopicEmbedding(model_name=name) if name else None)
+        IngestionPipeline(transformations=[SingleIdeaNodeParser(embed_model=models[-1])], cache=cache).run(
+            documents=documents
+        )
+    assert [model and len(model.calls.calls) for model in models] == [1, 0, 1, None]
+    assert len(cache.cache.get_all(collection="llama_cache")) == 3
