@@ -1,4 +1,4 @@
-"""Chat transcripts: the author's turns of a session as one document."""
+"""Chat transcripts: the author's turns of a session as one document, or as parts of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from langchain_core.chat_sessions import ChatSession
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage
 
-from restyle.data.chats import ROLES, AuthorTurns, Turn, openai_turn
+from restyle.data.chats import ROLES, AuthorTurns, Utterance, openai_utterance
 from restyle.data.documents import Document as AuthorDocument
 from restyle.data.identifiers import content_id, written_id
 from restyle.errors import DocumentError
@@ -29,14 +29,17 @@ class SessionReader:
 
     Args:
         sender: The author: ``additional_kwargs["sender"]``, the name or the role of a message. None: the assistant.
+        context: How many turns before each of the author's are kept with it; each turn is then a part of the document
+            by itself. 0: none are, and turns are joined.
     """
 
-    def __init__(self, sender: str | None = None) -> None:
-        self._turns = AuthorTurns(sender, _turn, "give LangChain messages, or dicts with 'role' and 'content'")
+    def __init__(self, sender: str | None = None, context: int = 0) -> None:
+        wanted = "give LangChain messages, or dicts with 'role' and 'content'"
+        self._turns = AuthorTurns(sender, context, _utterance, wanted)
         self._taken = 0
 
     def feed(self, session: object) -> list[AuthorDocument]:
-        """Take the next session, and return its document, if it has one.
+        """Take the next session, and return its document, or the parts of it, if it has one.
 
         Raises:
             DocumentError: It is none, or one of its messages is none.
@@ -67,14 +70,15 @@ class SessionReader:
     def document(self, messages: Sequence[object], place: str, id_: str | None = None) -> list[AuthorDocument]:
         """The author's side of one session."""
         said = self._turns.said(messages, place)
-        return [] if said is None else [AuthorDocument(id_ or content_id(said), said)]
+        id_ = id_ or content_id("\n\n".join(text for text, _ in said))
+        return [AuthorDocument(id_, text, context) for text, context in said]
 
 
 class ConversationReader:
     """Takes the messages of a single session as they come."""
 
-    def __init__(self, sender: str | None = None) -> None:
-        self._reader = SessionReader(sender)
+    def __init__(self, sender: str | None = None, context: int = 0) -> None:
+        self._reader = SessionReader(sender, context)
         self._messages: list[object] = []
 
     def feed(self, message: object) -> list[AuthorDocument]:
@@ -83,7 +87,7 @@ class ConversationReader:
         return []
 
     def flush(self) -> list[AuthorDocument]:
-        """Return the session's document.
+        """Return the session's document, or its parts.
 
         Raises:
             DocumentError: Something among the messages is none, or the author did not say anything.
@@ -98,11 +102,11 @@ def is_message(value: object) -> bool:
     )
 
 
-def _turn(message: object, place: str) -> Turn | None:
+def _utterance(message: object, place: str) -> Utterance | None:
     if not isinstance(message, BaseMessage):
-        return openai_turn(message, place)
+        return openai_utterance(message, place)
     names = [message.additional_kwargs.get("sender"), message.name, _role(message)]
-    return Turn([name for name in names if name and isinstance(name, str)], str(message.text))
+    return Utterance([name for name in names if name and isinstance(name, str)], str(message.text))
 
 
 def _role(message: BaseMessage) -> str:

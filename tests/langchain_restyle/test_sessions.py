@@ -11,17 +11,18 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_restyle.pairs import abuild_pairs, build_pairs
-from langchain_restyle.sessions import SessionReader
+from langchain_restyle.sessions import ConversationReader, SessionReader
 from pairing import contents, lines
 from restyle.data.documents import Document as AuthorDocument
 from restyle.errors import DocumentError
+from restyle.messages import Turn
 from scripted import Scripted
 from support import styled_passage
 from teaching import plain
 
 
-def read(sessions, sender=None):
-    reader = SessionReader(sender)
+def read(sessions, sender=None, context=0):
+    reader = SessionReader(sender, context)
     return [document for session in sessions for document in reader.feed(session)] + reader.flush()
 
 
@@ -87,6 +88,37 @@ def test_chat_loaders_say_who_sent_a_message():
     named = [HumanMessage("Hello.", name="Anna"), HumanMessage("Good day."), AIMessage("Yes.", name="Anna")]
     assert texts(named, sender="Anna") == ["Hello.\n\nYes."]
     assert texts([user("Hello.", name="Anna"), user("Good day.", name="Ben")], sender="Anna") == ["Hello."]
+
+
+@pytest.mark.parametrize("messages", [OPENAI, LANGCHAIN], ids=["openai", "langchain"])
+def test_with_context_each_turn_is_a_part_of_the_session_s_document(messages):
+    who, nobody, when, dawn = (
+        Turn("user", "Who?"),
+        Turn("assistant", "Nobody."),
+        Turn("user", "When?"),
+        Turn("assistant", "At dawn."),
+    )
+    [whole] = read([messages])
+    assert read([messages], context=2) == [
+        AuthorDocument(whole.id, "Nobody.", (who,)),
+        AuthorDocument(whole.id, "At dawn.", (nobody, when)),
+        AuthorDocument(whole.id, "Or later.", (when, dawn)),
+    ]
+    assert read([messages, {"id": "b", "messages": messages}], context=1)[-1].id == "b"
+    one = ConversationReader(context=1)
+    assert [each for message in messages for each in one.feed(message)] == []
+    assert one.flush() == read([messages], context=1)
+
+
+def test_tools_and_system_prompts_are_no_context():
+    messages = [
+        SystemMessage("Be brief."),
+        HumanMessage("Who?"),
+        ToolMessage("Fog.", tool_call_id="1"),
+        AIMessage("I."),
+    ]
+    assert read([messages], context=9)[0].context == (Turn("user", "Who?"),)
+    assert read([CHAT], "Anna", 9)[1].context == (Turn("assistant", "Hello."), Turn("user", "Good day."))
 
 
 def test_without_the_author_the_error_says_who_is_there():

@@ -7,6 +7,7 @@ import pytest
 from restyle.data.documents import Document, aread_documents
 from restyle.data.documents import read_documents as read_lazily
 from restyle.errors import DocumentError, DocumentNotFoundError
+from restyle.messages import Turn
 
 
 def read_documents(sources):
@@ -42,6 +43,12 @@ def test_text_is_normalised_once_here(tmp_path):
 
 def test_what_utf8_cannot_hold_is_marked():
     assert read_documents(Document("a\udcff", "half \ud83d a pair")) == [Document("a?", "half ? a pair")]
+
+
+def test_what_a_document_says_about_itself_stays_and_its_context_is_normalised():
+    given = Document("a", "Now.", (Turn("user", "cafe\u0301\r\nnoir \ud83d"), Turn("assistant", "\ufeffNo.")), 7)
+    context = (Turn("user", "caf\u00e9\nnoir ?"), Turn("assistant", "No."))
+    assert read_documents(given) == [Document("a", "Now.", context, 7)]
 
 
 def test_documents_and_paths_mix(tmp_path):
@@ -216,3 +223,9 @@ def test_two_files_of_one_name_and_many_rows(tmp_path):
     assert len(read_documents(tmp_path)) == 4
     with pytest.raises(DocumentError, match=r"a\.jsonl: two documents have this name"):
         read_documents([tmp_path / "one", tmp_path / "two"])
+
+
+@pytest.mark.parametrize("source", ["Methinks the old mill " * 60, "a\0b.md"])
+def test_a_text_is_no_path(source):
+    with pytest.raises(DocumentError, match="not a kind of file"):
+        list(read_documents(source))

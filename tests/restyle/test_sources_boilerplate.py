@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restyle.data.boilerplate import own_paragraphs, own_text
+from restyle.data.boilerplate import letters, own_paragraphs, own_text
 from restyle.data.documents import read_documents
 from restyle.data.page_marks import without_page_marks
 
@@ -143,3 +143,17 @@ def test_files_are_read_without_them(tmp_path):
     assert texts["a.txt"].startswith("  FOG\n\nIt was *late*.")
     assert texts["b.md"] == "---\ntitle: Fog\n---\n\n1\n\n2\n\n3\n\nText.\n"
     assert texts["c.html"] == "Text."
+
+
+def test_what_was_left_out_is_counted(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + GUTENBERG.replace("\n", "\r\n").encode())
+    (tmp_path / "b.txt").write_text("\f".join(PAGES), "utf-8")
+    (tmp_path / "c.md").write_text("Text.\n\nEnd of Project Gutenberg's Fog\n\nLaw\n", "utf-8")
+    (tmp_path / "d.txt").write_text("Text \u2014 caf\u00e9.\r\n\r\n\r\n7\n", "utf-8")
+    stripped = {document.id: document.stripped for document in read_documents(tmp_path)}
+    assert stripped == {
+        "a.txt": letters(GUTENBERG) - letters("FOG It was *late*. A verse Produced by the sea, he said."),
+        "b.txt": letters("12 MY LIFE AT SEA FOG 13" * 3),
+        "c.md": letters("End of Project Gutenberg's Fog Law"),
+        "d.txt": 0,
+    }

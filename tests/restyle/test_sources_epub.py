@@ -109,7 +109,7 @@ def test_what_is_not_the_author_s_is_left_out(book):
     opf = package(items, [item[0] for item in items[:-1]], '<reference type="toc" href="p3.xhtml#start"/>')
     write(book, {**files, "OPS/book.opf": opf})
     assert list(read_documents(book)) == [
-        Document("book.epub/text/one.xhtml", "Text."),
+        Document("book.epub/text/one.xhtml", "Text.", stripped=len("Note")),
         Document("book.epub/epigraph-and-chapter.xhtml", "Of old."),
     ]
 

@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from restyle.blocks import split_blocks
+from restyle.data.boilerplate import letters
 from restyle.data.documents import read_documents
-from restyle.data.html_documents import html_blocks
+from restyle.data.html_documents import own_blocks
 from restyle.data.html_tree import BLOCKS
 from restyle.errors import DocumentError
 
@@ -62,8 +63,24 @@ BLOCKS_OF_PAGE = [
 ]
 
 
+def html_blocks(markup):
+    return own_blocks(markup)[0]
+
+
 def test_a_page():
     assert html_blocks(PAGE) == BLOCKS_OF_PAGE
+
+
+LEFT_OUT = """Home About Home / Letters / Fog By Ann, in May [1] Hidden one Hidden two # Your mail Send By the way
+Copyright Drawn"""
+
+
+def test_what_a_page_is_without_is_counted():
+    assert own_blocks(PAGE) == (BLOCKS_OF_PAGE, letters(LEFT_OUT))
+    assert own_blocks("<p>A &lt;b&gt;&nbsp;caf&eacute;<![CDATA[ <nav> ]]>.<!-- No --><hr><img alt='A boat'>")[1] == 0
+    assert own_blocks("<p>Text.<p>End of the Project Gutenberg EBook<p>Law")[1] == letters(
+        "End of the Project Gutenberg EBook Law"
+    )
 
 
 def test_the_splitter_leaves_what_is_no_prose_alone(tmp_path):
@@ -158,6 +175,14 @@ def test_no_word_is_lost_whatever_the_tags_and_all_keep_their_order(page):
     assert places == sorted(places)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["p", "h2", "li", "div", "nav", "aside", "footer"]), WORD), max_size=20))
+def test_every_letter_of_a_page_is_kept_or_counted(parts):
+    kept = [word for tag, word in parts if tag not in {"nav", "aside", "footer"}]
+    blocks, stripped = own_blocks("".join(f"<{tag}>{word}</{tag}>" for tag, word in parts))
+    assert stripped + letters("".join(kept)) == letters("".join(word for _, word in parts))
+    assert all(word in "".join(blocks) for word in kept)
+
+
 @given(
     st.lists(
         st.one_of(
@@ -171,7 +196,9 @@ def test_no_word_is_lost_whatever_the_tags_and_all_keep_their_order(page):
 @example("<![foo[" + "<p" * 3)
 @example("<a \ud800='\x00'>\ud800")
 def test_nothing_raises(markup):
-    assert all(block.strip() for block in html_blocks(markup))
+    blocks, stripped = own_blocks(markup)
+    assert all(block.strip() for block in blocks)
+    assert stripped >= 0
 
 
 @pytest.mark.parametrize(

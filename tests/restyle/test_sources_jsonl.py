@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import tracemalloc
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from restyle.data.documents import Document, aread_documents, read_documents
 from restyle.errors import DocumentError, RowError
+from restyle.messages import Turn
 from support import write_rows
 
 PROSE = Path(__file__).parents[2] / "../shared/data/prose"
@@ -91,6 +95,76 @@ def test_of_a_turn_only_its_text_counts(path):
     turns = [assistant(None, tool_calls=[]), assistant(" \n"), assistant(parts), {"role": "assistant"}]
     write_rows(path, [{"messages": turns, "tools": []}, {"text": "A text among chats."}])
     assert read(path) == [("rows.jsonl#1", "See this."), ("rows.jsonl#2", "A text among chats.")]
+
+
+U, A = partial(Turn, "user"), partial(Turn, "assistant")
+
+
+def test_with_context_each_turn_is_a_part_by_itself(path):
+    more = [assistant("Or\r\nlater."), user(" "), user("Oh."), {"role": "tool", "content": "Fog."}, assistant("Yes.")]
+    write_rows(path, [{"messages": [*CHAT, *more]}, {"messages": [user("Well?"), assistant("Well.")], "id": 7}])
+    turns = [
+        ("Nobody.", [U("Who?")]),
+        ("Now.", [U("Who?"), A("Nobody."), U("When?")]),
+        ("Or\nlater.", [U("Who?"), A("Nobody."), U("When?"), A("Now.")]),
+        ("Yes.", [U("Who?"), A("Nobody."), U("When?"), A("Now."), A("Or\nlater."), U("Oh.")]),
+    ]
+    for context in (1, 2, 9):
+        assert list(read_documents(path, context=context)) == [
+            *(Document("rows.jsonl#1", text, tuple(before[-context:])) for text, before in turns),
+            Document("rows.jsonl#7", "Well.", (U("Well?"),)),
+        ]
+    joined = [("rows.jsonl#1", "Nobody.\n\nNow.\n\nOr\nlater.\n\nYes."), ("rows.jsonl#7", "Well.")]
+    assert read(path) == read(path, context=0) == joined
+
+
+def test_context_is_seen_from_the_author(path):
+    turns = [user("Hello.", name="Anna"), user("Good day.", name="Ben"), assistant("Hm."), user("Rain.", name="Anna")]
+    write_rows(path, [{"messages": turns}])
+    assert list(read_documents(path, sender="Anna", context=5)) == [
+        Document("rows.jsonl#1", "Hello."),
+        Document("rows.jsonl#1", "Rain.", (A("Hello."), U("Good day."), U("Hm."))),
+    ]
+
+
+def test_turns_with_context_never_join_and_texts_do_as_ever(path):
+    rows = [{"text": "One."}, {"text": "Two."}, {"messages": CHAT}, {"messages": CHAT[3:]}, {"text": "Three."}]
+    write_rows(path, [{"id": "a", **row} for row in rows])
+    texts = ["One.\n\nTwo.", "Nobody.", "Now.", "Now.", "Three."]
+    assert read(path, context=1) == [("rows.jsonl#a", text) for text in texts]
+
+
+def test_context_is_a_number_of_turns(path):
+    write_rows(path, [{"messages": CHAT}])
+    with pytest.raises(ValueError, match="context is -1: give the number of turns to keep, or 0 for none"):
+        read(path, context=-1)
+
+
+def paragraphs(number, words, **more):
+    return [{"chapter": "i", "body": "word " * words, **more}] * number
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (paragraphs(100, 39, para=1), "100 of 100 rows are documents of fewer than 40 words"),
+        (paragraphs(100, 39, para=1) + paragraphs(300, 40), "100 of 400 rows are documents of fewer than 40 words"),
+        (paragraphs(99, 39), None),
+        (paragraphs(100, 39) + paragraphs(301, 40), None),
+        (paragraphs(200, 39, id="a"), None),
+        ([{"messages": CHAT}] * 200, None),
+    ],
+    ids=["all", "a quarter", "few", "less than a quarter", "named", "chats"],
+)
+def test_rows_that_look_like_paragraphs(path, rows, says):
+    write_rows(path, rows)
+    message = (
+        f"{path}: {says}, too short for a block: if they are paragraphs of longer texts, name the field that says of "
+        "which: source_id_key='...' (other fields: 'chapter', 'para')"
+    )
+    with pytest.warns(UserWarning, match=re.escape(message)) if says else nullcontext():
+        read(path, text_key="body")
+    read(path, text_key="body", source_id_key="chapter")
 
 
 async def test_sources_may_be_awaited(path):
@@ -176,3 +250,10 @@ def test_real_books_a_paragraph_a_row():
     assert "jerome_three-men-in-a-boat.jsonl#chapter-1.xhtml" in {document.id for document in documents}
     rows = [json.loads(line) for book in sorted(PROSE.iterdir()) for line in book.read_text("utf-8").splitlines()]
     assert sum(document.text.count("\n\n") + 1 for document in documents) == len(rows)
+
+
+@pytest.mark.skipif(not PROSE.is_dir(), reason="the prose is not here")
+@pytest.mark.parametrize("book", ["jerome_three-men-in-a-boat", "wodehouse_right-ho-jeeves"])
+def test_a_real_book_whose_paragraphs_nobody_puts_together(book):
+    with pytest.warns(UserWarning, match=r"rows are documents of fewer .* \(other fields: 'chapter', 'para'\)"):
+        read(PROSE / f"{book}.jsonl")

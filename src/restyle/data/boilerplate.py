@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["own_paragraphs", "own_text"]
+__all__ = ["letters", "own_paragraphs", "own_text"]
 
 _GAP = re.compile(r"(\n(?:[ \t]*\n)+)")
 _START = re.compile(r"^[ \t]*\*{3}[ \t]*START OF TH(?:E|IS) |\*END\*? ?THE SMALL PRINT", re.IGNORECASE | re.MULTILINE)
@@ -16,6 +16,11 @@ _CREDIT = re.compile(r"\s*(?:Produced by|E-?text prepared by|This e-?(?:book|tex
 _CREDITED = 5  # paragraphs after the start in which the credits stand
 _NOTE = re.compile(r"[\s_*#]*(\[?)[\s_*]*Transcriber(?:[’']?s|s[’'])?[ \t]+Notes?\b", re.IGNORECASE)
 _NOTE_LENGTH = 10  # paragraphs in which a note in brackets has to end
+
+
+def letters(text: str) -> int:
+    """The characters of a text, white space aside: what was left out is counted so."""
+    return sum(map(len, text.split()))
 
 
 def own_text(text: str) -> str:

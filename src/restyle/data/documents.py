@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import glob
+import os
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import TypeAlias, TypedDict, Unpack
+from typing import TypeAlias, Unpack
 
-from restyle.data.boilerplate import own_paragraphs, own_text
+from restyle.data.boilerplate import letters, own_text
 from restyle.data.decoding import declared_text, utf8_text
 from restyle.data.epub_documents import read_chapters
-from restyle.data.html_documents import html_blocks
-from restyle.data.jsonl_documents import is_recording, read_texts
+from restyle.data.html_documents import own_blocks
+from restyle.data.jsonl_documents import RowOptions, is_recording, read_texts
 from restyle.data.page_marks import without_page_marks
 from restyle.errors import DocumentError, DocumentNotFoundError
+from restyle.messages import Turn
 
 __all__ = ["SUFFIXES", "Document", "RowOptions", "Source", "Sources", "aread_documents", "read_documents"]
 
@@ -35,26 +37,21 @@ class Document:
         id: Where it came from, the same on every machine: splits and provenance go by it.
         text: What `read_documents` yields is normalised, once: NFC, line feeds only, no byte order mark; "?" for what
             UTF-8 cannot hold.
+        context: The turns before it, oldest first, where it is the author's turn of a conversation; normalised, too.
+            The author is the assistant in it, everybody else the user.
+        stripped: How many characters of its source are not the author's and were left out, white space not counted:
+            licences, notes of transcribers, page numbers, navigation. Whole pages of a book that are no chapter belong
+            to no document.
     """
 
     id: str
     text: str
+    context: tuple[Turn, ...] = ()
+    stripped: int = 0
 
 
 Source: TypeAlias = str | Path | Document
 Sources: TypeAlias = Source | Iterable[Source]
-
-
-class RowOptions(TypedDict, total=False):
-    """How the rows of JSONL files are read.
-
-    ``text_key``: the field of a row's text ("text"). ``source_id_key``: the field that says which document it is a part
-    of ("id"). ``sender``: whose turns to learn from in chats, a name or a role (None: the assistant's).
-    """
-
-    text_key: str
-    source_id_key: str
-    sender: str | None
 
 
 def read_documents(sources: Sources, **rows: Unpack[RowOptions]) -> Iterator[Document]:
@@ -95,15 +92,15 @@ class _Reading:
     def documents(self, source: Source) -> Iterator[Document]:
         """What one source holds."""
         if isinstance(source, Document):
-            document = _normalised(source.id, source.text, source.id)
+            document = _normalised(source, source.id)
             self._take(document.id, part=True)
             yield document
             return
         for path, name in _files(Path(source)):
             self._take(_encodable(name), part=False)
             try:
-                for id_, text in self._texts(path, name):
-                    yield _normalised(id_, text, str(path))
+                for document in self._read(path, name):
+                    yield _normalised(document, str(path))
             except FileNotFoundError as error:
                 raise DocumentNotFoundError(f"{path}: no such file or folder: check the path") from error
             except OSError as error:
@@ -121,38 +118,40 @@ class _Reading:
             raise DocumentError(f"{name}: two documents have this name: rename one, or give their common folder")
         self._names[name] = part
 
-    def _texts(self, path: Path, name: str) -> Iterator[tuple[str, str]]:
-        """The texts of a file, each with its id."""
+    def _read(self, path: Path, name: str) -> Iterator[Document]:
+        """The documents of a file, as they are written."""
         suffix = path.suffix.lower()
         if suffix == ".epub":
-            for chapter, text in read_chapters(path):
-                yield f"{name}/{chapter}", text
+            for chapter, text, stripped in read_chapters(path):
+                yield Document(f"{name}/{chapter}", text, stripped=stripped)
         elif suffix == ".jsonl":
-            text_key, source_id_key = self._rows.get("text_key", "text"), self._rows.get("source_id_key", "id")
-            rows = read_texts(path, text_key=text_key, source_id_key=source_id_key, sender=self._rows.get("sender"))
-            for row, text in rows:
-                yield f"{name}#{row}", text
+            for row, (text, context) in read_texts(path, **self._rows):
+                yield Document(f"{name}#{row}", text, context)
         elif suffix in _HTML:
-            yield name, "\n\n".join(own_paragraphs(html_blocks(declared_text(path.read_bytes(), str(path)))))
+            blocks, stripped = own_blocks(declared_text(path.read_bytes(), str(path)))
+            yield Document(name, "\n\n".join(blocks), stripped=stripped)
         else:
-            text = own_text(_normal_lines(utf8_text(path.read_bytes(), str(path))))
-            yield name, text if suffix in _MARKDOWN else without_page_marks(text)
+            whole = _normal_lines(utf8_text(path.read_bytes(), str(path)))
+            text = own_text(whole)
+            text = text if suffix in _MARKDOWN else without_page_marks(text)
+            yield Document(name, text, stripped=letters(whole) - letters(text))
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:
     """The files that a path, a folder or a pattern means, each with its name, which is the same on every machine."""
     matching: Iterable[Path]
-    if path.is_dir():
+    # Unlike pathlib's, these take any text: one too long for a path is no path.
+    if os.path.isdir(path):  # noqa: PTH112 - see above
         folder, matching = path, path.rglob("*")
-    elif glob.has_magic(str(path)) and not path.exists():
+    elif glob.has_magic(str(path)) and not os.path.exists(path):  # noqa: PTH110 - see above
         folder = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
         found = glob.iglob(str(path), recursive=True)  # noqa: PTH207 - "**" of pathlib finds no files before 3.13
         matching = map(Path, found)
-    elif path.suffix.lower() in SUFFIXES:
+    elif path.suffix.lower() in SUFFIXES and "\0" not in str(path):
         yield path, path.name
         return
     else:
-        raise DocumentError(f"{path}: not a kind of file that is read: convert it to {_KINDS}")
+        raise DocumentError(f"{str(path)[:200]}: not a kind of file that is read: convert it to {_KINDS}")
     files = sorted(file for file in matching if file.suffix.lower() in SUFFIXES and not file.is_dir())
     files = [file for file in files if file.suffix.lower() != ".jsonl" or not is_recording(file)]
     if not files:
@@ -161,11 +160,16 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
         yield file, file.relative_to(folder).as_posix()
 
 
-def _normalised(name: str, text: str, place: str) -> Document:
-    text = _normal_lines(text)
+def _normalised(document: Document, place: str) -> Document:
+    text = _normal_text(document.text)
     if not text.strip():
         raise DocumentError(f"{place}: the document is empty: remove it from the sources")
-    return Document(_encodable(name), _encodable(unicodedata.normalize("NFC", text)))
+    context = tuple(Turn(turn.role, _normal_text(turn.text)) for turn in document.context)
+    return replace(document, id=_encodable(document.id), text=text, context=context)
+
+
+def _normal_text(text: str) -> str:
+    return _encodable(unicodedata.normalize("NFC", _normal_lines(text)))
 
 
 def _normal_lines(text: str) -> str:

@@ -11,9 +11,8 @@ from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
-from restyle.data.boilerplate import own_paragraphs
 from restyle.data.decoding import declared_text
-from restyle.data.html_documents import html_blocks
+from restyle.data.html_documents import own_blocks
 from restyle.errors import DocumentError
 
 __all__ = ["read_chapters"]
@@ -40,8 +39,8 @@ _KIND = re.compile(r"""\b(?:epub:type|role)\s*=\s*["']([^"']*)""", re.IGNORECASE
 _NO_LETTER = re.compile(r"[^a-z]+")
 
 
-def read_chapters(path: Path) -> Iterator[tuple[str, str]]:
-    """The chapters of a book in the order of its spine, each with its path inside the book.
+def read_chapters(path: Path) -> Iterator[tuple[str, str, int]]:
+    """The chapters of a book in the order of its spine: path inside the book, text, and how many letters it is without.
 
     Cover, title page, contents, copyright, notes and index are left out where the book or a file's name says so, as
     are pages without text. Nothing is unpacked to disk, and no entity or DTD is followed.
@@ -61,8 +60,9 @@ def read_chapters(path: Path) -> Iterator[tuple[str, str]]:
             markup = book.text(place)
             if _is_apparatus(markup):
                 continue
-            if blocks := own_paragraphs(html_blocks(markup)):
-                yield name, "\n\n".join(blocks)
+            blocks, stripped = own_blocks(markup)
+            if blocks:
+                yield name, "\n\n".join(blocks), stripped
                 empty = False
     if empty:
         raise DocumentError(f"{path}: no chapter with text is in this book: remove it from the sources")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from restyle.data.boilerplate import letters, own_paragraphs
 from restyle.data.html_tree import BLOCKS, HEADINGS, Element, parse_html
 
-__all__ = ["html_blocks"]
+__all__ = ["own_blocks"]
 
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _PARAGRAPH_BREAK = re.compile(r"\n[ \n]*\n")
@@ -16,11 +17,20 @@ _LAYOUT = {0xA0: " ", 0xAD: None, 0x200B: None, 0x2060: None, 0xFEFF: None}  # t
 _LISTS = {"ul", "ol", "menu", "dir"}
 _CODE = {"code", "kbd", "samp", "tt"}
 _CELL = 40  # words: a table with more in a cell arranges prose
+_TAG = re.compile(r"<(?!/?(?:script|style|title)\b)/?[a-z][^<>]*>", re.IGNORECASE)  # of what a page shows
 
 
-def html_blocks(markup: str) -> list[str]:
-    """The paragraphs, headings, lists, tables, quotes and code of a page, in reading order; never raises."""
-    return _blocks(parse_html(markup))
+def own_blocks(markup: str) -> tuple[list[str], int]:
+    """The paragraphs, headings, lists, tables, quotes and code of a page, in reading order, without boilerplate.
+
+    Beside them, how many letters of the page were left out; scripts, styles and its title are no text. Never raises.
+    """
+    page = parse_html(markup)
+    blocks = _blocks(page)
+    own = own_paragraphs(blocks)
+    # Without its tags nothing tells what of a page is navigation, and all of it stays.
+    left_out = letters(_raw(parse_html(_TAG.sub("", markup)))) - letters(_raw(page))
+    return own, max(left_out, 0) + letters("".join(blocks)) - letters("".join(own))
 
 
 def _blocks(element: Element) -> list[str]:

@@ -3,59 +3,114 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import count, groupby, islice
 from operator import itemgetter
 from pathlib import Path
+from typing import TypedDict, Unpack
 
-from restyle.data.chats import AuthorTurns
+from restyle.data.chats import AuthorTurns, Said
 from restyle.data.identifiers import written_id
 from restyle.data.jsonl import read_jsonl
 from restyle.errors import DocumentError, RowError
 
-__all__ = ["is_recording", "read_texts"]
+__all__ = ["RowOptions", "is_recording", "read_texts"]
 
 _ADVICE = "mend or remove the line"
 _SHOWN = 60  # characters of a row that an error shows
+_SHOWN_FIELDS = 10  # names of fields that a warning shows
+_FEW_WORDS = 40  # a text with fewer makes no block, unless the user says so
+_MANY = 100  # so many of these texts may be the paragraphs of a book
 
 
-def read_texts(path: Path, *, text_key: str, source_id_key: str, sender: str | None) -> Iterator[tuple[str, str]]:
+class RowOptions(TypedDict, total=False):
+    """How the rows of JSONL files are read.
+
+    ``text_key``: the field of a row's text ("text"). ``source_id_key``: the field that says which document it is a part
+    of ("id"). ``sender``: whose turns to learn from in chats, a name or a role (None: the assistant's). ``context``:
+    how many turns to keep with each of these, which is then a part of its document by itself (0: none; the turns of a
+    conversation are one text).
+    """
+
+    text_key: str
+    source_id_key: str
+    sender: str | None
+    context: int
+
+
+def read_texts(path: Path, **options: Unpack[RowOptions]) -> Iterator[tuple[str, Said]]:
     """The texts of a file, each with the id of its row, else its line; rows of one id that follow each other are one.
 
     A row is ``{"text": ...}`` or a conversation ``{"messages": [{"role", "content"}, ...]}``, of which the author's
-    turns are the text. Conversations without the author are passed over, as are blank lines.
-
-    Args:
-        path: The file; only a line feed ends a line.
-        text_key: The field of the text.
-        source_id_key: The field that says which text the row is a part of.
-        sender: Whose turns to take: a name or a role. None: the assistant's.
+    turns are the text. Conversations without the author are passed over, as are blank lines. Only a line feed ends a
+    line.
 
     Raises:
         RowError: A line is no such row; the message begins with ``path:line``.
         DocumentError: An id is no name, a message is none, or nobody is called ``sender``.
         OSError: The file cannot be read.
+
+    Warns:
+        UserWarning: The rows look like paragraphs, and nothing says of which texts.
     """
-    texts = _texts(path, text_key, source_id_key, AuthorTurns(sender))
-    for id_, parts in groupby(texts, itemgetter(0)):
-        yield id_, "\n\n".join(text for _, text in parts)
+    for (id_, _), rows in groupby(_rows(path, options), itemgetter(0, 1)):
+        said = [said for *_, said in rows]
+        yield id_, ("\n\n".join(text for text, _ in said), said[0][1])
 
 
-def _texts(path: Path, text_key: str, source_id_key: str, turns: AuthorTurns) -> Iterator[tuple[str, str]]:
+def _rows(path: Path, options: RowOptions) -> Iterator[tuple[str, int, Said]]:
+    """What is said with its id, and with a number of its own where it is not to be joined with what follows."""
+    text_key, source_id_key = options.get("text_key", "text"), options.get("source_id_key", "id")
+    context = options.get("context", 0)
+    turns = AuthorTurns(options.get("sender"), context)
+    numbers = count(1)
+    paragraphs = _Paragraphs(path, text_key)
     empty, chats = True, False
     for place, row in read_jsonl(path, _ADVICE):
         empty = False
-        if isinstance(row, Mapping) and isinstance(row.get("messages"), list):
+        is_chat = isinstance(row, Mapping) and isinstance(row.get("messages"), list)
+        if is_chat:
             chats = True
-            text = turns.said(row["messages"], f"{place}: messages")
+            said = turns.said(row["messages"], f"{place}: messages")
         else:
-            text = _text(row, text_key, place)
-        if text is not None:
-            yield written_id(row.get(source_id_key), f"{place}: {source_id_key!r}") or place.rpartition(":")[2], text
+            said = [(_text(row, text_key, place), ())]
+        if not said:
+            continue
+        id_ = written_id(row.get(source_id_key), f"{place}: {source_id_key!r}")
+        if not (id_ or is_chat):
+            paragraphs.take(row)
+        for each in said:
+            yield id_ or place.rpartition(":")[2], next(numbers) if is_chat and context else 0, each
     if empty:
         raise DocumentError(f"{path}: the document is empty: remove it from the sources")
     if chats:
         turns.end(f"{path}: ")
+    paragraphs.warn()
+
+
+class _Paragraphs:
+    """Rows that no field is known to put together: paragraphs of a book, each taken for a document, would be lost."""
+
+    def __init__(self, path: Path, text_key: str) -> None:
+        self._path, self._text_key = path, text_key
+        self._rows = self._short = 0
+        self._fields: list[str] = []
+
+    def take(self, row: Mapping[str, str]) -> None:
+        self._rows += 1
+        self._short += len(row[self._text_key].split()) < _FEW_WORDS
+        self._fields = self._fields or [repr(key) for key in islice(row, _SHOWN_FIELDS) if key != self._text_key]
+
+    def warn(self) -> None:
+        if self._short < _MANY or self._short < self._rows / 4:
+            return
+        warnings.warn(
+            f"{self._path}: {self._short} of {self._rows} rows are documents of fewer than {_FEW_WORDS} words, too "
+            "short for a block: if they are paragraphs of longer texts, name the field that says of which: "
+            f"source_id_key='...' (other fields: {', '.join(self._fields) or 'none'})",
+            stacklevel=2,
+        )
 
 
 def _text(row: object, text_key: str, place: str) -> str:
