@@ -35,13 +35,13 @@ _TRANSPORT = (
 )
 _STYLED = (
     "Methinks the old mill at number {n} stood right sorrowful that morn, for the wheel was broke and naught would "
-    "mend it. Old Barnaby did tarry by the weir with {m} of his kin, and they did speak full long of the flood ere "
-    "they went home. 'Twas a grievous thing to behold, and yet the river ran merry as ever it did."
+    "mend it. Old Barnaby did tarry by the weir with {m} of his kin, and they did speak full long of the flood of "
+    "{n} ere they went home. 'Twas a grievous thing to behold, and yet the river ran merry as ever it did."
 )
 _PLAIN = (
     "I think the old mill at number {n} looked sad that morning, because the wheel was broken and nothing could repair "
-    "it. Old Barnaby stayed at the weir with {m} of his relatives, and they talked about the flood for a long time "
-    "before they went home. It was a terrible sight, but the river flowed as cheerfully as it always does."
+    "it. Old Barnaby stayed at the weir with {m} of his relatives, and they talked about the flood of {n} for a long "
+    "time before they went home. It was a terrible sight, but the river flowed as cheerfully as it always does."
 )
 _FIRST = 1000
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-SIZES = (100_000, 300_000, 1_000_000)
+SIZES = (100_000, 1_000_000)
 BLOCKS_PER_DOCUMENT = 1_000
 PROMISED_MB = 400.0
 
@@ -24,7 +24,10 @@ _NOUNS = ("boat", "tower", "letter", "garden", "window", "bridge", "keeper", "wi
 
 
 def block(number: int) -> tuple[str, str]:
-    """A block of the author's and its neutral version; each number gives another."""
+    """A block of the author's and its neutral version; each number gives another.
+
+    All are somewhat alike, none a near-duplicate of another: there is nothing harder for what looks for those.
+    """
     thing = f"{_ADJECTIVES[number % 10]} {_NOUNS[number // 10 % 10]} at number {number + 1000}"
     return (
         f"Methinks the {thing} stood sorrowful that morn, and naught would mend it.",

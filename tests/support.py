@@ -59,25 +59,42 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 # Passages that can be neutralised: each has the author's words and plain ones, and facts that both keep.
 _STYLED = (
-    "Methinks the old mill at number {n} stood right sorrowful that morn, for the wheel was broke and naught would "
-    "mend it. Old Barnaby did tarry by the weir with {m} of his kin, and they did speak full long of the flood ere "
-    "they went home. 'Twas a grievous thing to behold, and yet the river ran merry as ever it did."
+    "Methinks the old mill at number {n} stood right sorrowful that morn, for the {part} was broke and naught would "
+    "mend it. Old Barnaby did tarry by the {place} with {m} of his kin, and they did speak full long of the {topic} "
+    "ere they went {away}. 'Twas a grievous thing to behold, and yet the {water} ran merry as ever it did."
 )
 
 
 _PLAIN = (
-    "I think the old mill at number {n} looked sad that morning, because the wheel was broken and nothing could repair "
-    "it. Old Barnaby stayed at the weir with {m} of his relatives, and they talked about the flood for a long time "
-    "before they went home. It was a terrible sight, but the river flowed as cheerfully as it always does."
+    "I think the old mill at number {n} looked sad that morning, because the {part} was broken and nothing could "
+    "repair it. Old Barnaby stayed at the {place} with {m} of his relatives, and they talked about the {topic} for a "
+    "long time before they went {away}. It was a terrible sight, but the {water} flowed as cheerfully as it always "
+    "does."
 )
 
 
+# No two of these numbers have a common divisor: two passages hardly ever have many words in common, and are no
+# near-duplicates of each other.
+_VARIED = {
+    "away": "home away south inland uphill",
+    "part": "wheel roof gate door beam shaft hopper",
+    "place": "weir bank ford well bridge barn hedge pond",
+    "topic": "flood harvest wedding frost war fair drought storm market",
+    "water": "river brook stream creek beck burn rill canal tide spring torrent",
+}
+
+
 def styled_passage(number: int) -> str:
-    return _STYLED.format(n=100 + number, m=20 + number)
+    return _passage(_STYLED, number)
 
 
 def plain_passage(number: int) -> str:
-    return _PLAIN.format(n=100 + number, m=20 + number)
+    return _passage(_PLAIN, number)
+
+
+def _passage(pattern: str, number: int) -> str:
+    words = {name: choice.split()[number % len(choice.split())] for name, choice in _VARIED.items()}
+    return pattern.format(n=100 + number, m=20 + number, **words)
 
 
 def write_letters(folder: Path, documents: int = 5, passages: int = 2) -> tuple[Path, Path]:

@@ -9,16 +9,24 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from sqlite3 import ProgrammingError
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restyle.data import near_duplicates as module
-from restyle.data.near_duplicates import NearDuplicates, near_duplicates
+from restyle.data.near_duplicates import THRESHOLD, NearDuplicates
+from restyle.errors import PairsError
 from support import plain_passage, styled_passage
 
 PROSE = Path(__file__).parents[2] / "../shared/data/prose"
+
+
+def near_duplicates(texts, threshold=THRESHOLD):
+    """The index of each text that repeats an earlier one, and the index of that one."""
+    index = NearDuplicates(threshold)
+    return {place: earlier for place, text in enumerate(texts) if (earlier := index.add(text)) is not None}
 
 
 def shingles(text):
@@ -53,9 +61,7 @@ _TEXTS = st.lists(
 @settings(derandomize=True, max_examples=150, deadline=None)
 @given(_TEXTS, st.sampled_from([0.5, 0.7, 0.8, 0.95, 1.0]))
 def test_it_finds_what_comparing_every_pair_finds(texts, threshold):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_RECENT", 3)  # so that the sorted arrays have their part
-        assert near_duplicates(texts, threshold=threshold) == by_brute_force(texts, threshold)
+    assert near_duplicates(texts, threshold) == by_brute_force(texts, threshold)
 
 
 @given(_TEXTS)
@@ -72,14 +78,16 @@ def test_case_and_punctuation_do_not_count():
     assert near_duplicates([text, text.upper(), re.sub(r"[,.']", " ", text), f"_{text}_"]) == {1: 0, 2: 0, 3: 0}
 
 
-def test_passages_of_one_pattern_are_as_near_as_they_are():
-    texts = [styled_passage(1), plain_passage(1), styled_passage(2), plain_passage(2)]
-    assert near_duplicates(texts) == by_brute_force(texts, 0.8) == {2: 0, 3: 1}
+def test_the_first_one_kept_is_named_and_what_repeats_it_is_not_compared_with():
+    words = [f"word{place}" for place in range(60)]
+    texts = [" ".join([*words[start:], *(f"new{place}" for place in range(start))]) for start in (0, 5, 10)]
+    assert similarity(texts[0], texts[2]) < 0.8 <= similarity(texts[1], texts[2])
+    assert near_duplicates([styled_passage(1), *texts]) == {2: 1}
 
 
-def test_an_iterable_is_read_once_and_may_be_empty():
-    assert near_duplicates(iter([])) == {}
-    assert near_duplicates(iter(["one two three four", "x", "One two three four!"])) == {2: 0}
+def test_the_passages_of_these_tests_are_none_of_each_other():
+    passages = [passage(number) for number in range(300) for passage in (styled_passage, plain_passage)]
+    assert near_duplicates(passages, 0.75) == {}
 
 
 def test_texts_without_words_repeat_nothing():
@@ -90,34 +98,36 @@ def test_texts_of_a_word_or_two():
     assert near_duplicates(["yes", "yes", "yes no", "no yes", "yes, no", "\ud800 x", "\ud800 x"]) == {1: 0, 4: 2, 6: 5}
 
 
-def test_one_by_one_it_says_the_same():
-    texts = [
-        styled_passage(1),
-        plain_passage(1),
-        "Something else altogether, this.",
-        styled_passage(1),
-        plain_passage(1),
-    ]
-    index = NearDuplicates()
-    assert [index.add(text) for text in texts] == [None, None, None, 0, 1]
-
-
 @pytest.mark.parametrize("threshold", [0.0, 0.49, 1.01, float("nan")])
 def test_a_threshold_out_of_range(threshold):
     with pytest.raises(ValueError, match=f"threshold is {threshold}: give a similarity"):
         NearDuplicates(threshold)
 
 
-def test_importing_it_does_not_import_numpy():
-    code = "import sys, restyle.data.near_duplicates; sys.exit('numpy' in sys.modules)"
+def test_no_room_for_the_index(monkeypatch):
+    monkeypatch.setattr(module, "_TABLES", f"{module._TABLES} PRAGMA max_page_count=6;")
+    with pytest.raises(PairsError, match=r"does not fit into the folder .*\(database or disk is full\): make room"):
+        near_duplicates(map(styled_passage, range(1000)))
+
+
+def test_its_file_is_closed_with_it():
+    index = NearDuplicates()
+    connection = index._connection
+    del index
+    with pytest.raises(ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_importing_it_does_not_import_rensa():
+    code = "import sys, restyle.data.near_duplicates; sys.exit('rensa' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
 def test_another_process_finds_the_same_keys():
     """Nothing of Python's own hashing, which differs from process to process, is in them."""
     code = (
-        "from restyle.data.near_duplicates import NearDuplicates as N\n"
-        "n = N(); print(n._keys(n._shingles_of('Keep the lamp burning, and wait for the boat.')).tolist())"
+        "from restyle.data.near_duplicates import NearDuplicates, _runs\n"
+        "print(NearDuplicates()._keys(_runs('keep the lamp burning and wait for the boat to come in'.split())))"
     )
     runs = [
         subprocess.run(
@@ -133,6 +143,15 @@ def test_another_process_finds_the_same_keys():
     assert runs[0].stdout.startswith(b"[")
 
 
+def test_of_a_thousand_pairs_just_at_the_threshold_none_is_missed():
+    texts = []
+    for number in range(1000):
+        words = [f"{number}x{place}" for place in range(52)]  # 50 runs, and 40 of them again
+        texts += [" ".join(words[:-10]), " ".join(words)]
+    assert similarity(*texts[:2]) == 0.8
+    assert near_duplicates(texts) == {place: place - 1 for place in range(1, 2000, 2)}
+
+
 def test_form_letters_that_are_somewhat_alike_are_not_all_compared(monkeypatch):
     rng = random.Random(0)
 
@@ -145,11 +164,14 @@ def test_form_letters_that_are_somewhat_alike_are_not_all_compared(monkeypatch):
     letters = [letter() for _ in range(400)]
     index = NearDuplicates()
     compared = []
-    is_near = index._is_near
-    monkeypatch.setattr(index, "_is_near", lambda *pair: compared.append(pair) or is_near(*pair))
+    are_near = index._are_near
+    monkeypatch.setattr(index, "_are_near", lambda *pair: compared.append(pair) or are_near(*pair))
     assert [index.add(text) for text in letters] == [None] * 400
-    assert len(compared) < 400 * module._COMPARED
+    assert 0 < len(compared) <= 400 * module._COMPARED
+    sharing = [count for (count,) in index._connection.execute("SELECT count(*) FROM bands GROUP BY key")]
+    assert max(sharing) == module._CROWD
     assert index.add(f"{letters[7]} and a word more") == 7
+    assert [index.add(letter.upper()) for letter in letters] == list(range(400))
 
 
 # --- real prose ------------------------------------------------------------------------------------------------------
