@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from restyle.serving.app import create_app
+from restyle.serving.batch_rules import BatchRules
 from restyle.serving.faults import Fault, FaultKind, FaultyApp, Recorded, alter
 from restyle.serving.limits import RateLimits
 from restyle.serving.models import Reply, last_user_text
@@ -21,7 +22,7 @@ from restyle.serving.run import listen, make_server
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["Fault", "FaultKind", "Recorded", "Sandbox"]
+__all__ = ["BatchRules", "Fault", "FaultKind", "Recorded", "Sandbox"]
 
 _PATIENCE = 15.0  # seconds to start or to stop
 
@@ -46,6 +47,7 @@ class Sandbox:
 
     Attributes:
         requests: Every POST to ``/v1/chat/completions`` so far, those with faults included.
+        batches: What happens to batches, and what was answered in them; may be changed at any time.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Sandbox:
         tokens_per_minute: float | None = None,
     ) -> None:
         self.requests: list[Recorded] = []
+        self.batches = BatchRules()
         self._home = home
         self._replies = dict(replies or {})
         for name in ("echo", "gpt-*"):
@@ -111,6 +114,7 @@ class Sandbox:
             replies=self._replies,
             alter=alter,
             word_latency=self._word_latency,
+            batch_rules=self.batches,
         )
 
         def hang_up(client: tuple[str, int]) -> None:

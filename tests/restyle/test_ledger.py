@@ -12,30 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restyle.data import ledger as ledger_module
-from restyle.data.ledger import SCHEMA, Ledger
+from restyle.data.ledger import Ledger
 from restyle.errors import LedgerError
 from restyle.messages import Answer, Ask, Turn, Usage
 
 ASK = Ask("system", "user", "destyle")
 AGAIN = replace(ASK, after=(Turn("assistant", "first try"), Turn("user", "it lacks 7")))
-
-# As schema 1 was; the key is that of teacher "t" and `ASK`. Whatever else changes, it must still be found.
-KEY = "1f03558d588e21efe42122d90fdffa56ca190dd3bb7647a5d9961743b32cc44d"
-FIRST_SCHEMA = """
-CREATE TABLE answers (
-    key TEXT PRIMARY KEY, teacher TEXT NOT NULL, system TEXT NOT NULL, user TEXT NOT NULL, text TEXT NOT NULL,
-    finish_reason TEXT, reasoning TEXT NOT NULL, created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-) WITHOUT ROWID
-"""
-
-
-def write_first_schema(path, version=1):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(FIRST_SCHEMA)
-        values = (KEY, "t", "system", "user", "neutral", "stop", "thoughts", "2026-11-01 12:00:00")
-        connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-        connection.execute(f"PRAGMA user_version={version}")
 
 
 def rows(path, query):
@@ -133,18 +115,6 @@ def test_a_folder_or_a_file_in_the_way(tmp_path):
         Ledger(tmp_path / "file/ledger.db")
 
 
-def test_a_newer_schema_is_refused_and_left_alone(tmp_path):
-    path = tmp_path / "ledger.db"
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version=99")
-    connection.close()
-    with pytest.raises(LedgerError, match="ledger schema 99, this restyle knows 2: upgrade restyle"):
-        Ledger(path)
-    connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (99,)
-    connection.close()
-
-
 def test_nothing_in_it_is_a_key(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     with Ledger(tmp_path / "ledger.db") as ledger:
@@ -180,48 +150,6 @@ def test_recording_says_which_answer_stands(tmp_path):
     with Ledger(tmp_path / "ledger.db") as one, Ledger(tmp_path / "ledger.db") as two:
         assert one.record("t", ASK, Answer("first")) == Answer("first")
         assert two.record("t", ASK, Answer("second")) == Answer("first")
-
-
-@pytest.mark.parametrize("version", [1, 0], ids=["schema 1", "schema 1, killed while it was made"])
-def test_answers_of_the_first_schema_are_kept(tmp_path, version):
-    path = tmp_path / "ledger.db"
-    write_first_schema(path, version)
-    for _ in range(2):
-        with Ledger(path) as ledger:
-            assert ledger.find("t", ASK) == Answer("neutral", "stop", "thoughts")
-            ledger.record("t", AGAIN, Answer("better", usage=Usage(1, 2)))
-            assert ledger.find("t", AGAIN).usage == Usage(1, 2)
-            assert len(ledger) == 2
-    assert rows(path, "PRAGMA user_version") == [(SCHEMA,)]
-    assert rows(path, f"SELECT created_at FROM answers WHERE key = '{KEY}'") == [("2026-11-01 12:00:00",)]
-
-
-def test_processes_that_find_an_old_ledger_at_once_lose_nothing(tmp_path):
-    path = tmp_path / "ledger.db"
-    write_first_schema(path)
-    program = f"""
-import sys
-from pathlib import Path
-from restyle.data.ledger import Ledger
-from restyle.messages import Answer, Ask
-sys.stdin.read(1)
-with Ledger(Path({str(path)!r})) as ledger:
-    for number in range(150):
-        ask = Ask("system", str(number), "destyle")
-        stands = ledger.record("t", ask, Answer(sys.argv[1]))
-        assert stands == ledger.find("t", ask)
-"""
-    command = [sys.executable, "-c", program]
-    processes = [subprocess.Popen([*command, name], stdin=subprocess.PIPE) for name in ("one", "two", "three")]
-    for process in processes:
-        process.stdin.write(b"!")
-        process.stdin.flush()
-    for process in processes:
-        process.communicate(timeout=60)
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    with Ledger(path) as ledger:
-        assert len(ledger) == 151
-        assert ledger.find("t", ASK) == Answer("neutral", "stop", "thoughts")
 
 
 def test_the_database_of_another_program_is_left_alone(tmp_path):
@@ -270,3 +198,17 @@ def test_a_page_that_is_damaged_is_told_and_not_mended(tmp_path):
     with Ledger(path) as ledger, pytest.raises(LedgerError, match=r"damaged: put a copy .* or save .* \.recover"):
         ledger.find("t", ASK)
     assert path.read_bytes() == bytes(data)
+
+
+def test_a_transaction_is_whole_or_not_at_all(tmp_path):
+    def write(ledger, query):
+        with ledger.transaction():
+            ledger.record("t", ASK, Answer("neutral"))
+            ledger.rows(query)
+
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        with pytest.raises(LedgerError, match="no such table"):
+            write(ledger, "SELECT 1 FROM nowhere")
+        assert len(ledger) == 0
+        write(ledger, "SELECT 1")
+        assert len(ledger) == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +35,23 @@ _STEPS = (
     ALTER TABLE answers ADD COLUMN tokens_read INTEGER;
     ALTER TABLE answers ADD COLUMN tokens_written INTEGER;
     """,
+    # What is asked for in batches, see `restyle.data.batch_journal`: a request stands in one open batch at most.
+    """
+    ALTER TABLE answers ADD COLUMN schema TEXT NOT NULL DEFAULT '';
+    CREATE TABLE batches (
+        tag TEXT PRIMARY KEY,
+        teacher TEXT NOT NULL,
+        sent_at REAL,
+        file TEXT,
+        id TEXT
+    ) WITHOUT ROWID;
+    CREATE TABLE batch_requests (
+        key TEXT PRIMARY KEY,
+        tag TEXT NOT NULL,
+        ask TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX batch_requests_by_tag ON batch_requests (tag);
+    """,
 )
 SCHEMA = len(_STEPS)
 
@@ -40,10 +59,14 @@ _PATIENCE = 30.0  # seconds to wait for another run's commit
 _KEYS = 1  # how keys are made: another number, and every answer would be paid for again
 
 _FIND = "SELECT text, finish_reason, reasoning, tokens_read, tokens_written FROM answers WHERE key = ?"
-_RECORD = """
-INSERT INTO answers (key, teacher, system, user, after, text, finish_reason, reasoning, tokens_read, tokens_written)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING
-"""
+_COLUMNS = "key, teacher, system, user, after, schema, text, finish_reason, reasoning, tokens_read, tokens_written"
+_RECORD = f"""
+INSERT INTO answers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING
+"""  # noqa: S608 - only the names above
+_ABSORB = f"""
+INSERT INTO answers ({_COLUMNS}, created_at) SELECT {_COLUMNS}, created_at FROM other.answers
+WHERE true ON CONFLICT (key) DO NOTHING
+"""  # noqa: S608 - as above
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full: make room and run again, what was answered before is kept",
     sqlite3.SQLITE_BUSY: "another run keeps it locked: run again when that has ended",
@@ -112,32 +135,70 @@ class Ledger:
 
     def find(self, teacher: str, ask: Ask) -> Answer | None:
         """The recorded answer of ``teacher`` to ``ask``, or None."""
-        return self._find(_key(teacher, ask))
+        return self._find(self.key(teacher, ask))
 
     def record(self, teacher: str, ask: Ask, answer: Answer) -> Answer:
         """Commit an answer, and return the one that stands: another run's, if that was the first."""
-        key, usage = _key(teacher, ask), answer.usage or (None, None)
-        request = (key, teacher, ask.system, ask.user, json.dumps(ask.after, ensure_ascii=False))
+        key, usage = self.key(teacher, ask), answer.usage or (None, None)
+        request = (key, teacher, ask.system, ask.user, json.dumps(ask.after, ensure_ascii=False), ask.schema)
+        _, written = self._run(_RECORD, *request, answer.text, answer.finish_reason, answer.reasoning, *usage)
+        return answer if written else self._find(key) or answer
+
+    def absorb(self, path: Path) -> int:
+        """Copy the answers of another ledger that this one lacks, and return how many those were.
+
+        The other is brought up to date first. Batches that it has under way stay its own.
+
+        Raises:
+            LedgerError: There is no file at ``path``, or one of the two cannot be used.
+        """
+        if not path.is_file():
+            raise LedgerError(f"{path}: no such ledger: check the path")
+        with Ledger(path):
+            pass
+        self.rows("ATTACH ? AS other", str(path))
         try:
-            written = self._connection.execute(
-                _RECORD, (*request, answer.text, answer.finish_reason, answer.reasoning, *usage)
-            )
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-        return answer if written.rowcount else self._find(key) or answer
+            _, copied = self._run(_ABSORB)
+            return copied
+        finally:
+            self.rows("DETACH other")
 
     def __len__(self) -> int:
-        ((count,),) = self._rows("SELECT count(*) FROM answers")
+        ((count,),) = self.rows("SELECT count(*) FROM answers")
         return int(count)
 
+    @staticmethod
+    def key(teacher: str, ask: Ask) -> str:
+        """What the answer of ``teacher`` to ``ask`` is found by: 64 hexadecimal digits."""
+        request = [_KEYS, teacher, ask.system, ask.user, *ask.after, *([{"schema": ask.schema}] if ask.schema else [])]
+        canonical = json.dumps(request, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a statement returns; for the tables that others keep in this file."""
+        return self._run(query, *values)[0]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is written inside is written whole or not at all; other writers wait meanwhile."""
+        self.rows("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.rows("COMMIT")
+        except BaseException:
+            self._connection.rollback()
+            raise
+
     def _find(self, key: str) -> Answer | None:
-        for text, finish_reason, reasoning, read, written in self._rows(_FIND, key):
+        for text, finish_reason, reasoning, read, written in self.rows(_FIND, key):
             return Answer(text, finish_reason, reasoning, usage=None if read is None else Usage(read, written))
         return None
 
-    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+    def _run(self, query: str, *values: object) -> tuple[list[tuple[Any, ...]], int]:
+        """What a statement returns, and how many rows it wrote."""
         try:
-            return self._connection.execute(query, values).fetchall()
+            cursor = self._connection.execute(query, values)
+            return cursor.fetchall(), cursor.rowcount
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
@@ -146,9 +207,3 @@ class Ledger:
         if advice := _ADVICE.get(code):
             return LedgerError(f"{self.path}: {advice} ({error})")
         return LedgerError(f"{self.path}: cannot be used as a ledger ({error}): move it away, or name another")
-
-
-def _key(teacher: str, ask: Ask) -> str:
-    request = [_KEYS, teacher, ask.system, ask.user, *ask.after, *([{"schema": ask.schema}] if ask.schema else [])]
-    canonical = json.dumps(request, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()

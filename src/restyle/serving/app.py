@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import cast
 
 from restyle.files import home_directory
+from restyle.serving.batch_routes import BatchRoutes
+from restyle.serving.batch_rules import BatchRules
 from restyle.serving.completions import Alter, ChatCompletions
 from restyle.serving.errors import ApiError, model_not_found
 from restyle.serving.file_routes import FileRoutes
@@ -43,6 +45,7 @@ def create_app(
     replies: Mapping[str, Reply] = _NO_REPLIES,
     alter: Alter | None = None,
     word_latency: float = 0.0,
+    batch_rules: BatchRules | None = None,
 ) -> Starlette:
     """The OpenAI-compatible server over the embedded styles of ``home``; one process at a time for one ``state``.
 
@@ -52,18 +55,21 @@ def create_app(
         replies: Scripted models by name: what they always say, or the function that answers the messages.
         alter: Changes answers before they are sent; for tests.
         word_latency: Seconds that each word of a chat answer takes; for tests.
+        batch_rules: What goes wrong with batches; for tests.
     """
     store = Store(state or (home or home_directory()) / "serving")
     jobs = Jobs(store)
     models = Models(home, jobs.records, replies)
     pool = ThreadPoolExecutor(_THREADS, "restyle-serving")
     chat = ChatCompletions(models, pool, alter=alter, word_latency=word_latency)
+    batches = BatchRoutes(store, models, pool, batch_rules or BatchRules())
     listing = _ModelRoutes(models, pool)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         jobs.resume()
         yield
+        await batches.close()
         jobs.close()
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -73,6 +79,7 @@ def create_app(
         *listing.routes(),
         *FileRoutes(store, pool).routes(),
         *JobRoutes(jobs, pool).routes(),
+        *batches.routes(),
     ]
     handlers = {ApiError: _api_error, HTTPException: _http_error, ClientDisconnect: _gone, Exception: _unexpected}
     return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)

@@ -12,7 +12,7 @@ from restyle.serving.web import Request, Response, Route, UploadFile, in_thread,
 __all__ = ["MAX_FILE_BYTES", "FileRoutes"]
 
 MAX_FILE_BYTES = 512 * 2**20  # as at OpenAI
-_PURPOSE = "fine-tune"
+_PURPOSES = ("batch", "fine-tune")
 _PAGE = 10_000
 
 
@@ -40,12 +40,12 @@ class FileRoutes:
                 raise missing_parameter("file")
             if purpose is None:
                 raise missing_parameter("purpose")
-            if purpose != _PURPOSE:
-                raise ApiError(400, f"'{purpose}' is not one of ['{_PURPOSE}'] - 'purpose'", param="purpose")
+            if not isinstance(purpose, str) or purpose not in _PURPOSES:
+                raise ApiError(400, f"'{purpose}' is not one of {[*_PURPOSES]} - 'purpose'", param="purpose")
             if (upload.size or 0) > MAX_FILE_BYTES:
                 raise ApiError(413, f"Maximum file size exceeded: {upload.size} bytes, {MAX_FILE_BYTES} allowed.")
             content, name = await upload.read(), upload.filename or "upload"
-        return json_response(await in_thread(self._pool, self._store.add_file, name, _PURPOSE, content))
+        return json_response(await in_thread(self._pool, self._store.add_file, name, purpose, content))
 
     async def _list(self, request: Request) -> Response:
         files = await in_thread(self._pool, self._store.files)
