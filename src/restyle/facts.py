@@ -208,7 +208,7 @@ def _missing_names(ours: _Reading, theirs: _Reading) -> list[Fact]:
 _ALIKE = str.maketrans("\u2019\u2018\u02bc\u00a0\u202f\u2009\u2011\u2212", "'''   --")
 _QUOTE = re.compile(r"“[^“”]+”|«[^«»]+»|(?<!\w)\"(?=\S)(?:[^\"\n]|\n(?![^\S\n]*\n))+(?<=\S)\"(?!\w)")
 _MARKER = re.compile(MARKER)
-_LITERAL_SIGN = re.compile(r"[`\[【@]|://|\w\.[a-z]")
+_LITERAL_SIGN = re.compile(r"[`\[【@]|://|\.(?<=\w\.)[a-z]")  # begins with few characters: quick to search for
 _DOMAIN = r"(?<![\w.-])(?:[\w-]{1,63}\.){1,8}(?:com|org|net|edu|gov|io|dev)\b"
 _LITERAL = re.compile(
     rf"(?P<code>{CODE})|(?P<email>(?<![\w.+-])[\w.+-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}})"
@@ -218,7 +218,8 @@ _LITERAL = re.compile(
     re.MULTILINE,
 )
 _LETTERS = re.compile(r"[^\W\d_]+")
-_DIGIT = re.compile(r"[0-9]")
+# Begins with few characters, too; what follows would be tried at every letter of the text.
+_DIGIT_IN_WORD = re.compile(r"[0-9](?:(?=[^\W\d_])|(?<=[^\W\d_].)|(?<=[^\W\d_]-.))")
 # GPT-4o, H2O, COVID-19, 4x4: letters and digits in one word that is no number with its unit.
 _CODE_NAME = re.compile(
     r"(?<![\w.£$€¥₹-])(?:[^\W\d_]+(?=[0-9])|[A-Z][^\W\d_]*-(?=[0-9])"
@@ -242,7 +243,7 @@ def _read(text: str) -> _Reading:
             reading.add(Fact(cast("FactKind", match.lastgroup), match[0], match[0], match.start()))
             spans.append(match.span())
         plain = _hide(plain, spans)
-    if _DIGIT.search(plain):
+    if _DIGIT_IN_WORD.search(plain):
         spans = []
         for match in _CODE_NAME.finditer(plain):
             reading.add(Fact("name", match[0], match[0].lower(), match.start()))

@@ -105,8 +105,8 @@ SUFFIXES = "|".join(["st", "nd", "rd", "th", *(unit for unit in _DIGIT_UNITS if 
 """Pattern of the letters that may touch a number's digits and leave it a number: ``10kg``, ``3rd``, ``1990s``."""
 
 _TOKEN = re.compile(
-    r"(?<![^\W_])(?:(?P<digits>(?:(?<!\S)-)?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:[.:/][0-9]+)*|\.[0-9]+)"
-    r"(?P<part>[½¼¾]?)|(?P<fraction>[½¼¾])|[A-Za-z]+)"
+    r"(?<![^\W_])(?:[A-Za-z]+|(?P<fraction>[½¼¾])"
+    r"|(?P<digits>(?:(?<!\S)-)?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:[.:/][0-9]+)*|\.[0-9]+)(?P<part>[½¼¾]?))"
 )
 _JOINT = re.compile(r"-|\s{1,2}")
 _UNIT = re.compile(
@@ -210,7 +210,10 @@ def _run(text: str, tokens: list[re.Match[str]], at: int) -> list[str]:
     """The token at ``at`` and the number words behind it with no more than white space or a hyphen between."""
     words = [tokens[at][0].lower()]
     for index in range(at + 1, len(tokens)):
-        joint = text[tokens[index - 1].end() : tokens[index].start()]
+        begin, end = tokens[index - 1].end(), tokens[index].start()
+        if end - begin > 2:  # far from each other, as most are
+            break
+        joint = text[begin:end]
         hundreds = words[-1] in _SCALES and index + 1 < len(tokens) and tokens[index + 1][0] == "hundred"
         joined = _JOINT.fullmatch(joint) or (joint == ", " and hundreds)  # a million, two hundred thousand
         if tokens[index].lastgroup is not None or not joined or len(words) == _LONGEST_RUN:
