@@ -16,7 +16,7 @@ from restyle.messages import Answer, Ask
 
 __all__ = ["ChatTeacher", "TeacherSpec"]
 
-TeacherSpec: TypeAlias = str | Path | Teacher | Runnable[Any, Any] | None
+TeacherSpec: TypeAlias = str | Path | Teacher | Runnable[Any, Any]
 
 _CONFIG = RunnableConfig(run_name="restyle:teacher", tags=["restyle:teacher"])
 
@@ -25,7 +25,7 @@ class ChatTeacher:
     """Any chat model, or runnable over messages, as a teacher.
 
     Its own callbacks, cache, rate limit and retries apply; what it raises is raised. Runs are named
-    ``restyle:teacher``.
+    ``restyle:teacher``. It is not held to an ask's schema: there is no way to that which all chat models have.
 
     Args:
         model: Gets a system message with the instructions and a human message with the text alone.

@@ -17,13 +17,14 @@ from restyle.messages import Answer, Ask
 
 __all__ = ["LLMTeacher", "TeacherSpec"]
 
-TeacherSpec: TypeAlias = str | Path | Teacher | LLM | None
+TeacherSpec: TypeAlias = str | Path | Teacher | LLM
 
 
 class LLMTeacher:
     """Any chat LLM as a teacher.
 
-    Its own callbacks, rate limit and retries apply; what it raises is raised.
+    Its own callbacks, rate limit and retries apply; what it raises is raised. It is not held to an ask's schema: there
+    is no way to that which all LLMs have.
 
     Args:
         llm: Gets a system message with the instructions and a user message with the text alone.

@@ -37,7 +37,7 @@ def test_a_training_run_ends_in_a_card(pairs, home):
     assert style.restyle.provider == style.destyle.provider == "embedded"
     assert style.training["provider"] == "embedded"
     assert style.training["rows"] == pairs.manifest["pairs"]["train"]
-    assert style.training["teacher"] == pairs.manifest["teacher"]
+    assert style.training["teachers"] == pairs.manifest["teachers"]
     for role in ("restyle", "destyle"):
         assert style.model_path(role).is_file()
         metrics = style.metrics[role]

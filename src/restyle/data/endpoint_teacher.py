@@ -121,8 +121,8 @@ class EndpointTeacher:
 
 async def _pass(line: Line, place: int, endpoint: Endpoint, ask: Ask) -> Reply:
     """Ask once, in turn."""
-    # The answer's tokens count, too: about as many as the text's.
-    size = sum(len(message["content"]) for message in ask.messages) + len(ask.user)
+    # The answer's tokens count, too: about as many as the text's. A schema is read, and allows a short answer only.
+    size = sum(len(message["content"]) for message in ask.messages) + len(ask.schema or ask.user)
     sent = await line.pass_gate(place, size)
     reply = None
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -18,13 +20,23 @@ if TYPE_CHECKING:
 
     from restyle.endpoint_client import EndpointClient, Response
 
-__all__ = ["OK", "TIMED_OUT", "Endpoint", "Reply"]
+__all__ = ["OK", "TIMED_OUT", "Endpoint", "Reply", "request_body"]
 
 OK = 200
 TIMED_OUT = 408
 _MEND = frozenset({408, 409, 429, 500, 502, 503, 504, 529})  # statuses that may be gone the next time
 _NEVER = "insufficient_quota"  # a 429 that no waiting mends
+_SCHEMA = re.compile(r"response[_ ]?format|json[_ ]?schema|structured[_ ]output", re.IGNORECASE)  # what hosts call it
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+def request_body(model: str, ask: Ask) -> dict[str, Any]:
+    """The request as the chat completions API has it; a schema goes as strict ``response_format``."""
+    body: dict[str, Any] = {"messages": ask.messages, "model": model}
+    if ask.schema:
+        answer = {"name": "answer", "strict": True, "schema": json.loads(ask.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": answer}
+    return body
 
 
 class Reply(NamedTuple):
@@ -47,7 +59,8 @@ class Endpoint:
     """A model at an endpoint, through an SDK client without retries.
 
     Where no proxy stands between, the request takes aiohttp's own way, at a fifth of the CPU; whatever comes of it but
-    an answer is handed to the SDK, so that what an error is stays the SDK's affair.
+    an answer is handed to the SDK, so that what an error is stays the SDK's affair. A host that refuses a request for
+    its schema is sent no schema from then on.
     """
 
     def __init__(self, sdk: AsyncOpenAI, http: EndpointClient, model: str, base_url: str | None) -> None:
@@ -57,11 +70,14 @@ class Endpoint:
         self._first_response = first_response
         headers = {**sdk.default_headers, **sdk.auth_headers}
         self._headers = {key: value for key, value in headers.items() if isinstance(value, str)}  # others are omitted
+        self._takes_schemas = True
 
     async def request(self, ask: Ask) -> Reply:
         """Ask once."""
         from openai import OpenAIError  # noqa: PLC0415 - as above
 
+        if not self._takes_schemas:
+            ask = replace(ask, schema="")
         try:
             if self._http.direct:
                 first = await self._http.post_directly(f"{self._sdk.base_url}chat/completions", *self._content(ask))
@@ -69,18 +85,20 @@ class Endpoint:
                 if completion is not None and not isinstance(first, Exception):
                     return Reply(parse(completion), first.status, first.headers)
                 self._first_response.set(first)
-            raw = await self._sdk.chat.completions.with_raw_response.create(
-                model=self._model,
-                messages=ask.messages,  # type: ignore[arg-type]  # plain dictionaries, as the API has them
-            )
+            body = request_body(self._model, ask)
+            raw = await self._sdk.chat.completions.with_raw_response.create(**body)
             return self._read(raw)
         except OpenAIError as error:
-            return self._failure(error)
+            reply = self._failure(error)
+            if ask.schema and not reply.mends and _SCHEMA.search(str(getattr(error, "body", ""))):
+                self._takes_schemas = False
+                reply = reply._replace(mends=True)
+            return reply
         finally:
             self._first_response.set(None)
 
     def _content(self, ask: Ask) -> tuple[dict[str, str], bytes]:
-        body = {"messages": ask.messages, "model": self._model}
+        body = request_body(self._model, ask)
         return self._headers, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
     def _read(self, raw: LegacyAPIResponse[ChatCompletion]) -> Reply:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from restyle.data.pairs import PairSet
+from restyle.errors import PairsError
+from restyle.prompts import Prompt
 from restyle.style import Style
 
-__all__ = ["PROVIDERS", "Trainer", "find_trainer", "train"]
+__all__ = ["PROVIDERS", "Trainer", "find_trainer", "train", "trained_parameters"]
 
 PROVIDERS = {"embedded": "restyle.training.embedded:EmbeddedTrainer"}
 
@@ -19,6 +21,9 @@ class Trainer(Protocol):
 
     def train(self, pairs: PairSet, *, base: str | None = None, home: Path | None = None) -> Style:
         """Train on ``pairs``, save the card under ``home`` (None: `restyle.files.home_directory`) and return it.
+
+        Each row has its own system prompt, rendered with the parameters of its pair; the card gets the templates, and
+        `trained_parameters`.
 
         Args:
             pairs: What to learn from; the test split stays untouched.
@@ -37,6 +42,22 @@ def find_trainer(provider: str) -> Trainer:
         raise ValueError(f"unknown provider {provider!r}: choose one of {', '.join(sorted(PROVIDERS))}")
     module, name = PROVIDERS[provider].split(":")
     return cast("Trainer", getattr(import_module(module), name)())
+
+
+def trained_parameters(pairs: PairSet) -> dict[str, list[str]]:
+    """For every ``$parameter`` of a pair set's prompts the values in its training rows, as a style card lists them.
+
+    Raises:
+        PairsError: A prompt has a parameter of which the pairs have no value.
+    """
+    names = dict.fromkeys([*Prompt(pairs.prompt("restyle")).parameters, *Prompt(pairs.prompt("destyle")).parameters])
+    found = pairs.parameters
+    if missing := [name for name in names if not found.get(name)]:
+        raise PairsError(
+            f"{pairs.directory}: the prompts have ${missing[0]}, but no pair for training has a value of it: make the "
+            "pairs again, nothing is paid twice"
+        )
+    return {name: found[name] for name in names}
 
 
 def train(
