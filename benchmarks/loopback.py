@@ -66,15 +66,16 @@ class _Endpoint(asyncio.Protocol):
             return
         self._received = b""
         request = json.loads(body)
-        text = request["messages"][-1]["content"]
+        texts = [_text(message["content"]) for message in request["messages"]]
+        text = texts[-1] if texts else ""  # curator begins with such a request
         if request["model"] == "plain":
             text = text.replace(" the ", " a ")
         tokens = _TOKEN.findall(text)
         if request.get("stream"):
-            self._loop.call_later(self._latency, self._begin, tokens, _usage(request, tokens))
+            self._loop.call_later(self._latency, self._begin, tokens, _usage(texts, tokens))
         else:
             delay = self._latency + self._token_latency * len(tokens)
-            self._loop.call_later(delay, self._answer, text, _usage(request, tokens))
+            self._loop.call_later(delay, self._answer, text, _usage(texts, tokens))
 
     def _answer(self, text: str, usage: dict[str, int]) -> None:
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
@@ -103,8 +104,13 @@ class _Endpoint(asyncio.Protocol):
             self._loop.call_at(due, self._go_on, events, due)
 
 
-def _usage(request: dict[str, Any], tokens: list[str]) -> dict[str, int]:
-    read = sum(len(message["content"].split()) for message in request["messages"])
+def _text(content: str | list[dict[str, str]]) -> str:
+    """A message's text, which Data Designer sends in parts."""
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+def _usage(texts: list[str], tokens: list[str]) -> dict[str, int]:
+    read = sum(len(text.split()) for text in texts)
     return {"prompt_tokens": read, "completion_tokens": len(tokens), "total_tokens": read + len(tokens)}
 
 

@@ -1,23 +1,22 @@
 """2,000 blocks through `restyle.build_pairs`: whole commands from start to end, on an endpoint that takes its time.
 
 * 1 s for an answer: 256 requests in flight given, and as many as it finds; memory.
-* 0.1 s for an answer, 100 in flight: against a plain loop over ``AsyncOpenAI``, which keeps nothing; they take turns.
+* 0.1 s for an answer, 100 in flight: against a plain loop over ``AsyncOpenAI``, which keeps nothing, and against other
+  tools where they are installed: CURATOR and DATA_DESIGNER hold the interpreters of environments with
+  bespokelabs-curator and data-designer, for the scripts in ``peers``. All take turns.
 * 600 requests and 100,000 tokens a minute, enforced as hosts do (`restyle.testing.Sandbox`), with times a tenth: how
   much of the limit is used, and how many requests are refused. Nearly all that has been saved up is taken out first.
 
-Other tools run on the same endpoint where they are installed: CURATOR and DATA_DESIGNER hold the commands that do the
-same with them, an interpreter and its script; each gets the base_url, the requests in flight and the folder of texts.
-
-Run it: python benchmarks/pairs_throughput.py.
+Run it: python benchmarks/pairs_throughput.py. The load average stands beside the times: above 1 they say little.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import resource
-import shlex
 import statistics
 import subprocess
 import sys
@@ -28,12 +27,12 @@ from typing import TYPE_CHECKING
 
 from loopback import serving
 
-from restyle import build_pairs
 from restyle.data.instructions import NEUTRALISE
-from restyle.testing import Sandbox
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
+
+    from restyle.testing import Sandbox
 
 BLOCKS, WORDS = 2000, 180  # about 1 kB each
 SLOW, QUICK = 1.0, 0.1  # seconds for an answer
@@ -43,21 +42,23 @@ REQUESTS, TOKENS, FASTER = 600, 100_000, 10  # a minute's, and how many times sh
 USED, REFUSED = 0.90, 0.02  # promised
 ROUNDS = 3
 
-_WORDS = """
+_VOCABULARY = """
 harbour winter keeper lamp boat river window letter garden horse mill bridge captain book table field stone church road
 forest island kitchen soldier teacher village mountain picture doctor engine clock barn cellar ferry orchard pilot wagon
+carried followed watched remembered repaired left painted crossed measured forgot opened counted buried quiet narrow
 """
-_VERBS = "carried followed watched remembered repaired left painted crossed measured forgot opened counted buried"
-_SENTENCE = "The {} of the {} {} the {} while the {} by the {} {} the {} near the {} of the {} in {}."
 
 
 def block(number: int, words: int) -> str:
-    """A paragraph of prose, different for every number."""
+    """A paragraph, different for every number: sentences of twenty words that share no frame, a year in each."""
     luck = random.Random(number)
-    word, verb = _WORDS.split(), _VERBS.split()
-    parts = (word, word, verb, word, word, word, verb, word, word, word)
-    sentences = words // len(_SENTENCE.split())
-    return " ".join(_SENTENCE.format(*map(luck.choice, parts), luck.randrange(1500, 2000)) for _ in range(sentences))
+    vocabulary = _VOCABULARY.split()
+
+    def sentence() -> str:
+        phrases = " the ".join(" ".join(luck.choices(vocabulary, k=3)) for _ in range(4))
+        return f"The {phrases} while it was {luck.randrange(1500, 2000)}."
+
+    return " ".join(sentence() for _ in range(words // 20))
 
 
 def documents(folder: Path, blocks: int, words: int) -> Path:
@@ -71,6 +72,8 @@ def documents(folder: Path, blocks: int, words: int) -> Path:
 
 def ours(base_url: str, concurrency: str, folder: str) -> None:
     """The whole job: pairs on disk."""
+    from restyle import build_pairs  # noqa: PLC0415 - its time is ours only
+
     with tempfile.TemporaryDirectory() as out:
         pairs = build_pairs(
             folder,
@@ -109,46 +112,64 @@ def plain(base_url: str, concurrency: str, folder: str) -> None:
     asyncio.run(run())
 
 
-def command(*arguments: object) -> tuple[float, float]:
-    """Seconds and MB of one of the two functions above, in a process of its own."""
+def peers_rows(folder: Path) -> Path:
+    """The same requests as a JSONL file, for tools that do not cut texts into blocks."""
+    rows = folder / "rows.jsonl"
+    texts = (block(number, WORDS) for number in range(BLOCKS))
+    rows.write_text("".join(f"{json.dumps({'system': NEUTRALISE, 'text': text})}\n" for text in texts), "utf-8")
+    return rows
+
+
+def command(*line: object) -> tuple[float, str]:
+    """Seconds of a Python script, from start to end, and what it printed."""
     begin = time.perf_counter()
-    line = [sys.executable, __file__, *map(str, arguments)]
-    done = subprocess.run(line, check=True, stdout=subprocess.PIPE)
-    return time.perf_counter() - begin, float(done.stdout)
+    done = subprocess.run([str(part) for part in line], check=False, capture_output=True, text=True)
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        raise RuntimeError(f"{line} failed:\n{done.stderr[-2000:]}")
+    return seconds, done.stdout
+
+
+def load() -> str:
+    """How busy the machine is, besides."""
+    return f"load {os.getloadavg()[0]:.1f}"
 
 
 def slow_host(folder: Path) -> None:
     """Against the bound: all answers one after another in as many rows as are in flight."""
     bound = BLOCKS / 256 * SLOW
+    promises = (("256 in flight", 256, GIVEN * bound + START), ("found in flight", 0, FOUND * bound))
     with serving(SLOW) as base_url:
-        for name, concurrency, promised in (("256 in flight", 256, GIVEN), ("found in flight", 0, FOUND)):
-            seconds, memory = command("ours", base_url, concurrency, folder)
+        for name, concurrency, promised in promises:
+            seconds, memory = command(sys.executable, __file__, "ours", base_url, concurrency, folder)
             print(
-                f"{SLOW:g} s for an answer, {name}: {seconds:.1f} s, promised {promised} x {bound:.1f} s + {START:g} s "
-                f"= {promised * bound + START:.1f} s; {memory:.0f} MB, promised {MEMORY}"
+                f"{SLOW:g} s for an answer, {name}: {seconds:.1f} s, bound {bound:.1f} s, promised {promised:.1f} s; "
+                f"{float(memory):.0f} MB, promised {MEMORY}; {load()}"
             )
 
 
-def quick_host(folder: Path) -> None:
+def quick_host(folder: Path, rows: Path) -> None:
     """Against the plain loop, and others."""
+    lines: dict[str, list[object]] = {
+        "ours": [sys.executable, __file__, "ours"],
+        "a plain loop": [sys.executable, __file__, "plain"],
+    }
+    for name, script in (("curator", "curator_pairs.py"), ("Data Designer", "data_designer_pairs.py")):
+        if interpreter := os.environ.get(name.upper().replace(" ", "_")):
+            lines[name] = [interpreter, Path(__file__).parent / "peers" / script]
+    times: dict[str, list[float]] = {name: [] for name in lines}
     with serving(QUICK) as base_url:
-        rounds = [
-            (command("ours", base_url, 100, folder), command("plain", base_url, 100, folder)) for _ in range(ROUNDS)
-        ]
-        mine, theirs = (statistics.median(seconds for seconds, _ in runs) for runs in zip(*rounds, strict=True))
-        print(
-            f"{QUICK:g} s for an answer, 100 in flight: {mine:.1f} s, a plain loop {theirs:.1f} s: "
-            f"{mine / theirs:.2f} x, promised at most {PLAIN}"
-        )
-        for variable in ("CURATOR", "DATA_DESIGNER"):
-            if peer := os.environ.get(variable):
-                begin = time.perf_counter()
-                line = [*shlex.split(peer), base_url, "100", str(folder)]
-                subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
-                seconds = time.perf_counter() - begin
-                print(f"  {variable}: {seconds:.1f} s, {seconds / mine:.1f} x as long, promised {PEERS}")
-            else:
-                print(f"  {variable}: not installed")
+        for _ in range(ROUNDS):
+            for name, line in lines.items():
+                source = folder if line[0] == sys.executable else rows
+                times[name].append(command(*line, base_url, 100, source)[0])
+    mine, loop, *others = (statistics.median(seconds) for seconds in times.values())
+    print(f"{QUICK:g} s for an answer, 100 in flight, median of {ROUNDS}, {load()}:")
+    print(f"  ours {mine:.1f} s, a plain loop {loop:.1f} s: {mine / loop:.2f} x, promised at most {PLAIN}")
+    for name, seconds in zip([*lines][2:], others, strict=True):
+        print(f"  {name} {seconds:.1f} s: {seconds / mine:.2f} x as long as ours, promised {PEERS:g}")
+    if not others:
+        print("  no other tool: CURATOR and DATA_DESIGNER are not set")
 
 
 def spend(sandbox: Sandbox, tokens: int) -> None:
@@ -162,6 +183,9 @@ def spend(sandbox: Sandbox, tokens: int) -> None:
 
 def limited_host(blocks: int, words: int, *, tokens: bool, given: bool) -> None:
     """How much of a minute's limits is used, and how often they are run into."""
+    from restyle import build_pairs  # noqa: PLC0415 - no other part's time
+    from restyle.testing import Sandbox  # noqa: PLC0415 - as above
+
     requests, most = REQUESTS * FASTER, TOKENS * FASTER if tokens else None
     replies = {"plain": lambda messages: messages[-1]["content"].replace(" the ", " a ")}
     with (
@@ -198,7 +222,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         texts = documents(Path(folder) / "texts", BLOCKS, WORDS)
         slow_host(texts)
-        quick_host(texts)
+        quick_host(texts, peers_rows(Path(folder)))
     limited_host(550, WORDS, tokens=True, given=True)
     limited_host(550, WORDS, tokens=True, given=False)
     limited_host(1000, 60, tokens=False, given=True)

@@ -14,6 +14,7 @@ from restyle import endpoint_client
 from restyle.data import endpoint_teacher
 from restyle.data.endpoint_teacher import EndpointTeacher
 from restyle.data.teachers import find_teacher
+from restyle.data.window import MOST
 from restyle.errors import ModelError, PairsError
 from restyle.messages import Answer, Ask, Turn, Usage
 from restyle.testing import Fault, Sandbox
@@ -72,7 +73,7 @@ def test_limits_play_no_part_in_the_identity():
     url = "http://127.0.0.1:1/v1"
     limited = find_teacher("luna", url, concurrency=5, requests_per_minute=10, tokens_per_minute=1000)
     assert limited.identity == EndpointTeacher("luna", url).identity == f"{url}:luna"
-    assert (limited.concurrency, EndpointTeacher("luna", url).concurrency) == (5, 256)
+    assert (limited.concurrency, EndpointTeacher("luna", url).concurrency) == (5, MOST)
 
 
 @pytest.mark.parametrize("name", ["concurrency", "requests_per_minute", "tokens_per_minute"])

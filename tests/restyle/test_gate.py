@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import subprocess
+import sys
 import time
 from heapq import heappop, heappush
 
@@ -11,11 +13,26 @@ import pytest
 
 from gates import fill, gate_of, round_trip
 from restyle.data.gate import Gate, Line
+from restyle.data.window import MOST
 
 
-def test_it_begins_low_and_doubles_every_round_trip_up_to_256():
+def test_it_begins_low_and_doubles_every_round_trip_up_to_512():
     gate, clock = gate_of()
-    assert [round_trip(gate, clock) for _ in range(6)] == [16, 32, 64, 128, 256, 256]
+    expected = [16, 32, 64, 128, 256, 512, 512]
+    assert [round_trip(gate, clock) for _ in expected] == [min(number, MOST) for number in expected]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+@pytest.mark.parametrize(("files", "most"), [(256, 128), (1024, 512), (-1, 512)])
+def test_it_leaves_half_of_the_files_that_may_be_open(files, most):
+    program = f"""
+import resource
+resource.getrlimit = lambda kind: ({files}, -1)
+from restyle.data.window import MOST
+print(MOST)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == most
 
 
 def test_a_given_number_holds_at_once_and_is_never_exceeded():
@@ -96,7 +113,7 @@ def test_a_host_that_gets_slower_but_does_more_gets_more():
     gate, clock = gate_of()
     for _ in range(6):
         round_trip(gate, clock, seconds=1.0 + gate.window.limit / 100)
-    assert gate.window.limit == 256
+    assert gate.window.limit == MOST
 
 
 def test_one_pause_holds_for_all_and_ends_a_little_at_a_time():
