@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
+# What tests need; ray and py3langid where they are pinned: one is large, the other wants a newer numpy than the lowest.
+EXTRAS := langchain,llama-index,serve,tokens
 TESTS := -m pytest --numprocesses auto
 SOURCES := src tests examples benchmarks
 CONTRACT := tests/contract tests/contract_llama tests/parity
@@ -55,22 +57,22 @@ clean:  ## remove the environments and caches
 	touch $@
 
 .venv/.demo: .venv/.pip pyproject.toml requirements/constraints.txt
-	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[langchain,llama-index,serve]'
+	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
 .venv/.dev: .venv/.demo
-	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --group test --group lint
+	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[language,ray]' --group test --group lint
 	touch $@
 
 .venv-lowest/.dev: pyproject.toml requirements/lowest.txt
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
-	.venv-lowest/bin/pip install $(PIP_FLAGS) --constraint requirements/lowest.txt --editable '.[langchain,llama-index,serve]' --group test
+	.venv-lowest/bin/pip install $(PIP_FLAGS) --constraint requirements/lowest.txt --editable '.[$(EXTRAS)]' --group test
 	touch $@
 
 # Without constraints: the newest versions that pip finds to fit together.
 .venv-newest/.dev: pyproject.toml
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
-	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[langchain,llama-index,serve]' --group test
+	.venv-newest/bin/pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[$(EXTRAS)]' --group test
 	touch $@

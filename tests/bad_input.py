@@ -287,7 +287,7 @@ CASES = [
     Case(
         "prompt for pairs with a parameter that nothing supplies",
         ParameterError,
-        ["'Rewrite in a $tone tone.'", "$tone", "use a prompt without parameters"],
+        ["'Rewrite in a $tone tone.'", "$tone", "declare its values"],
         pairs(restyle_prompt="Rewrite in a $tone tone."),
         pairs_command("letters", "recorded.jsonl", "author", "--restyle-prompt", "Rewrite in a $tone tone."),
     ),

@@ -54,14 +54,14 @@ FACTS = {
     "03_agent.py": ("6:30", "14 passengers", "Porthennis"),
     "04_langgraph_node.py": ("Porthennis", "14", "Captain Varco", "[1]"),
     "05_fastapi.py": ("40 minutes", "Captain Anna Reyes", "1998", "3 wicks [1]", "12 windows"),
-    "06_pairs_from_loader.py": ("66 train, 12 valid, 12 test", "2 facts, 2 fault, 1 overlap"),
+    "06_pairs_from_loader.py": ("67 train, 12 valid, 12 test", "2 facts, 2 fault"),
     "07_llama_index_query_engine.py": ("04-wreck-of-the-constance.md", "20 pounds", "never wound", "for Amos"),
     "08_llama_index_chat_and_agents.py": (
         "remembered: The boat came back to Porthennis at dawn with 14 passengers. The wind was very strong last night",
         "asked: timetable",
         "leaves Porthennis at 6:30 with 14 passengers",
     ),
-    "09_llama_index_pairs.py": ("66 train, 12 valid, 12 test", "2 facts, 2 fault, 1 overlap", "job: keeper:"),
+    "09_llama_index_pairs.py": ("67 train, 12 valid, 12 test", "2 facts, 2 fault", "job: keeper:"),
     "10_rag_with_citations.py": ("since she struck [1]", "never wound [2]", "[2] 04-wreck-of-the-constance.md: The"),
 }
 SAID_TWICE = {  # whole and streaming, the last two lines

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from pathlib import Path
-from typing import Unpack
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias, TypeVar, Unpack
 
 from llama_index.core.llms.llm import LLM
 from llama_index.core.schema import BaseNode
@@ -14,18 +13,22 @@ from llama_index_restyle.loading import Element, PairSources, aelements, element
 from llama_index_restyle.teachers import LLMTeacher, TeacherSpec
 from restyle.data import pairs
 from restyle.data.documents import Source
+from restyle.data.options import TeacherSpec as CoreTeacherSpec
 from restyle.data.pairs import PairSet, PairSettings
-from restyle.data.teachers import Teacher
 from restyle.data.threaded import ThreadedTeacher
 from restyle.errors import DocumentError
 
 __all__ = ["PairSources", "abuild_pairs", "build_pairs"]
 
+T = TypeVar("T")
+
+_AsyncSources: TypeAlias = PairSources | AsyncIterable[PairSources]
+
 
 def build_pairs(
-    sources: PairSources,
+    sources: PairSources | Mapping[str, PairSources],
     *,
-    teacher: TeacherSpec,
+    teacher: TeacherSpec | Sequence[TeacherSpec] | None,
     source_id_key: SourceIdKey | None = None,
     **options: Unpack[PairSettings],
 ) -> PairSet:
@@ -33,8 +36,9 @@ def build_pairs(
 
     Args:
         sources: Readers, documents, nodes, paths, or an iterable of these, read once, and lazily. Nodes of one
-            ``ref_doc_id`` are put together in order of their places, without repeating where they overlap.
-        teacher: A chat LLM, or what `restyle.build_pairs` takes.
+            ``ref_doc_id`` are put together in order of their places, without repeating where they overlap. A mapping
+            from names of styles to such sources makes a set for one model of several styles.
+        teacher: A chat LLM, what `restyle.build_pairs` takes, or a list of these.
         source_id_key: Where a document or node says what it is a part of: a metadata key, or a function of it. What
             belongs together is one document, and stays together when train, valid and test are dealt. None:
             ``file_path`` or ``file_name``, else the ``ref_doc_id`` or document's id. Paths under the working directory
@@ -45,23 +49,23 @@ def build_pairs(
         DocumentError: A source is of no kind that is read, or all are empty.
         ChatModelError: The LLM completes text, and takes no messages.
         TeacherMissingError: There is no teacher, or the ledger could not tell it from others.
-        Exception: The LLM failed; what it had answered stays in the ledger.
+        Exception: An LLM failed; what it had answered stays in the ledger.
     """
-    if isinstance(found := _teacher(teacher), LLMTeacher):
-        found = ThreadedTeacher(found, options.get("max_concurrency") or 32)
-    return pairs.build_pairs(_read(elements(sources), source_id_key), teacher=found, **options)
+    given = _by_style(sources, lambda each: _read(elements(each), source_id_key))
+    teachers = _teachers(teacher, options.get("max_concurrency") or 32)
+    return pairs.build_pairs(given, teacher=teachers, **options)
 
 
 async def abuild_pairs(
-    sources: PairSources | AsyncIterable[PairSources],
+    sources: _AsyncSources | Mapping[str, _AsyncSources],
     *,
-    teacher: TeacherSpec,
+    teacher: TeacherSpec | Sequence[TeacherSpec] | None,
     source_id_key: SourceIdKey | None = None,
     **options: Unpack[PairSettings],
 ) -> PairSet:
     """As `build_pairs`, for tasks: readers (through ``aload_data``) and LLMs are awaited, and iterables may be."""
-    read = _aread(aelements(sources), source_id_key)
-    return await pairs.abuild_pairs(read, teacher=_teacher(teacher), **options)
+    given = _by_style(sources, lambda each: _aread(aelements(each), source_id_key))
+    return await pairs.abuild_pairs(given, teacher=_teachers(teacher), **options)
 
 
 class _Reading:
@@ -85,8 +89,25 @@ class _Reading:
         return [*self._reader.flush()] if self._nodes else []
 
 
-def _teacher(spec: TeacherSpec) -> str | Path | Teacher | None:
-    return LLMTeacher(spec) if isinstance(spec, LLM) else spec
+def _teachers(
+    spec: TeacherSpec | Sequence[TeacherSpec] | None, threads: int = 0
+) -> CoreTeacherSpec | list[CoreTeacherSpec] | None:
+    """What the core takes; LLMs answer in so many threads, or are awaited."""
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        return [_teacher(each, threads) for each in spec]
+    return None if spec is None else _teacher(spec, threads)
+
+
+def _teacher(spec: TeacherSpec, threads: int) -> CoreTeacherSpec:
+    teacher = LLMTeacher(spec) if isinstance(spec, LLM) else spec
+    return ThreadedTeacher(teacher, threads) if threads and isinstance(teacher, LLMTeacher) else teacher
+
+
+def _by_style(sources: object, read: Callable[[object], T]) -> T | dict[str, T]:
+    """What is read of the sources: where they are told by style, of each its own."""
+    if isinstance(sources, Mapping):
+        return {style: read(of_style) for style, of_style in sources.items()}
+    return read(sources)
 
 
 def _read(given: Iterator[Element], source_id_key: SourceIdKey | None) -> Iterator[Source]:

@@ -14,6 +14,7 @@ __all__ = [
     "DESTYLE_PROMPT",
     "NO_PARAMETERS",
     "RESTYLE_PROMPT",
+    "RESTYLE_PROMPT_STYLE",
     "RESTYLE_PROMPT_TONE_MOOD",
     "Prompt",
 ]
@@ -23,6 +24,7 @@ RESTYLE_PROMPT_TONE_MOOD = (
     "Please rewrite the given text in your style. Use a $tone tone and make the reader feel that you are in a "
     "$mood mood."
 )
+RESTYLE_PROMPT_STYLE = "Please rewrite the provided text in the style of $style."
 DESTYLE_PROMPT = "Please rewrite the provided text in a neutral style."
 
 NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})

@@ -148,7 +148,7 @@ async def test_in_tasks_it_is_awaited(tmp_path):
     assert awaited.asked == 5
     assert set(llm.loops) == {asyncio.get_running_loop()}
     whole = made(ScriptedLLM(reply=plain), tmp_path / "b")
-    assert (whole.directory / "pairs.jsonl").read_bytes() == (awaited.directory / "pairs.jsonl").read_bytes()
+    assert whole.rows("restyle", "train") == awaited.rows("restyle", "train")
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 40])
@@ -412,4 +412,4 @@ def test_an_llm_with_a_name_is_filed_under_it(tmp_path):
     for name, total in [("mine-1", 5), ("mine-1", 5), ("mine-2", 10)]:
         pairs = made(LLMTeacher(ScriptedLLM(reply=answer), identity=name), tmp_path)
         assert len(asked) == total
-        assert pairs.manifest["teacher"] == name
+        assert pairs.manifest["teachers"] == [name]

@@ -143,7 +143,7 @@ def test_a_manifest_that_cannot_be_read(tmp_path, content):
         ("prompts", {}),
         ("prompts", {"restyle": {"text": 1}, "destyle": {"text": "x"}}),
         ("files", None),
-        ("teacher", 7),
+        ("teachers", 7),
     ],
 )
 def test_a_manifest_that_was_edited_into_nonsense(letters, tmp_path, key, value):

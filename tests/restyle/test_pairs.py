@@ -220,8 +220,9 @@ def test_documents_without_prose_are_refused_before_anything_is_asked(tmp_path):
 
 def test_progress_is_told(letters, tmp_path):
     told = []
-    build(*letters, tmp_path / "pairs", on_progress=lambda done, total: told.append((done, total)))
-    assert told == [(number, 10) for number in range(1, 11)]
+    build(*letters, tmp_path / "pairs", on_progress=told.append)
+    assert [(now.done, now.total) for now in told] == [(number, 10) for number in range(1, 11)]
+    assert (told[-1].asked, told[-1].reused, told[-1].in_flight, told[-1].cost) == (10, 0, 0, None)
 
 
 async def test_it_works_inside_a_running_loop(letters, tmp_path):

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from restyle.data.documents import Document
 from restyle.data.ledger import Ledger
 from restyle.data.new_files import NewFile
 from restyle.data.pairs import PairSet
-from restyle.data.staging import AuthorBlock, Staging
+from restyle.data.staging import AuthorBlock, Staging, Variant
 from restyle.errors import LedgerError, ModelError, PairsError
 from restyle.messages import Answer
 from restyle.testing import Fault, Sandbox
@@ -277,9 +278,9 @@ def test_blocks_are_staged_in_order_with_what_became_of_them():
         for number in range(600):
             blocks.add(AuthorBlock(f"{number % 7}", number, number + 1, f"text {number}"))
         for number, block in blocks.blocks():
-            blocks.settle(number, AuthorBlock(block.document, block.start, block.end, block.text, "plain"))
+            blocks.settle(number, replace(block, variants=(Variant("a", "plain"), Variant("b"))))
         staged = [block for _, block in blocks.blocks()]
         assert [block.start for block in staged] == list(range(600))
-        assert {block.neutral for block in staged} == {"plain"}
+        assert {block.variants for block in staged} == {(Variant("a", "plain"), Variant("b"))}
         assert (len(blocks), "text 599" in blocks, "text 600" in blocks) == (600, True, False)
         assert blocks.documents() == [str(number) for number in range(7)]

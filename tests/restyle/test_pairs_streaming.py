@@ -17,16 +17,16 @@ import pytest
 
 from pairing import build, contents, lines
 from restyle.data.documents import Document
-from restyle.data.export import Prompts, export
+from restyle.data.export import Prompts, Recipe, export
 from restyle.data.filters import Drop
 from restyle.data.recordings import Recording
-from restyle.data.staging import AuthorBlock, Staging
+from restyle.data.staging import AuthorBlock, Staging, Variant
 from restyle.data.teachers import RecordedTeacher
 from restyle.errors import PairsError
 from restyle.messages import Answer, Usage
 from support import plain_passage, styled_passage, write_rows
 
-PROMPTS = Prompts("In your style, please.", "Plainly, please.")
+RECIPE = Recipe("author", Prompts("In your style, please.", "Plainly, please."), ["t"])
 
 
 class Telling:
@@ -59,9 +59,9 @@ def peak_of_a_set(folder, count):
                 blocks.add(AuthorBlock(f"{number % 5}.md", number, number + 9, styled_passage(number)))
             for number, block in blocks.blocks():
                 drop = Drop("facts", "lost") if number % 4 == 0 else None
-                made = AuthorBlock(block.document, block.start, block.end, block.text, plain_passage(number), drop)
-                blocks.settle(number, made)
-            export(folder, style="author", prompts=PROMPTS, teacher="t", blocks=blocks, seed=0)
+                variant = Variant("t", plain_passage(number), drop)
+                blocks.settle(number, replace(block, variants=(variant,)))
+            export(folder, RECIPE, blocks)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -78,10 +78,12 @@ def test_a_duplicate_of_a_held_out_block_is_held_out_of_many(tmp_path):
     with Staging() as blocks:
         for number in range(300):
             blocks.add(AuthorBlock(f"{number % 6}.md", number, number + 9, styled_passage(number)))
+        for number, block in blocks.blocks():
+            blocks.settle(number, replace(block, variants=(Variant("t", plain_passage(number)),)))
         for number in range(300):
             drop = Drop("duplicate", "the same text stands earlier")
             blocks.add(AuthorBlock("collection.md", number, number + 9, styled_passage(number), drop=drop))
-        export(tmp_path, style="author", prompts=PROMPTS, teacher="t", blocks=blocks, seed=0)
+        export(tmp_path, RECIPE, blocks)
     held_out = {row["styled"] for row in lines(tmp_path / "pairs.jsonl") if row["split"] != "train"}
     learnt = [row["text"] for row in lines(tmp_path / "author.jsonl")]
     assert len(held_out) == 100

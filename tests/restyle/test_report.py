@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from pairing import build, lines
-from restyle.data import report as module
+from restyle.data import report_counts, report_page
 from restyle.data.filters import drop_of_answer
 from restyle.data.report import write_report
 from restyle.errors import PairsError, RowError
@@ -83,7 +83,7 @@ def test_what_it_says(made):
     assert page.tags["section"] == 8
     assert page.tags["h1"] == 1
     for document, split in json.loads((made / "manifest.json").read_bytes())["documents"].items():
-        assert f"<td>{document}</td><td>{split}</td>" in html
+        assert f"<td>{document} ({split})</td>" in html
 
 
 def test_both_sides_of_an_example_are_whole_and_only_differences_are_marked(made):
@@ -103,7 +103,10 @@ def test_text_is_only_text(made):
     rewrite(made / "dropped.jsonl", lambda row: row | {"text": evil, "detail": evil, "reason": evil, "document": evil})
     manifest = json.loads((made / "manifest.json").read_bytes())
     manifest["documents"] = {evil: "train"}
-    manifest["teacher"] = evil
+    manifest["teachers"] = [evil]
+    manifest["parameters"] = {evil: {evil: 1}}
+    manifest["stripped"] = {evil: 1}
+    manifest["warnings"] = [evil]
     manifest["dropped"] = {evil: 2}
     (made / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     _, page = page_of(made)
@@ -137,43 +140,45 @@ def test_of_many_pairs_a_few_are_shown_always_the_same(made):
     rows = [row | {"start": number, "styled": styled_passage(number)} for number in range(400)]
     write_rows(made / "pairs.jsonl", rows)
     html, page = page_of(made)
-    assert page.tags["section"] == module._EXAMPLES
+    assert page.tags["section"] == report_counts._EXAMPLES
     assert '<td class="n">400</td>' in html
     write_rows(made / "pairs.jsonl", rows[:399])
     shown, fewer = (set(re.findall(r"<section.*?</section>", each, re.DOTALL)) for each in (html, page_of(made)[0]))
-    assert len(shown & fewer) >= module._EXAMPLES - 1
+    assert len(shown & fewer) >= report_counts._EXAMPLES - 1
 
 
 def test_ratio_and_overlap_are_those_of_the_filters():
     styled = styled_passage(1)
-    seen = module._Seen()
-    seen.add_pair({"document": "d", "split": "train", "neutral": styled, "styled": styled})
+    seen = report_counts.Seen()
+    seen.add_pair({"document": "d", "teacher": "t", "split": "train", "neutral": styled, "styled": styled})
     assert list(seen.overlaps) == [20]
     assert list(seen.ratios) == [20]
     close = styled.replace("Methinks", "Perhaps").replace("naught", "nothing").replace("merry", "glad")
     detail = drop_of_answer(styled, Answer(close)).detail
-    seen = module._Seen()
-    seen.add_pair({"document": "d", "split": "train", "neutral": close, "styled": styled})
+    seen = report_counts.Seen()
+    seen.add_pair({"document": "d", "teacher": "t", "split": "train", "neutral": close, "styled": styled})
     (number,) = seen.overlaps
     assert 0 <= float(detail.split()[0]) - number / 20 < 0.055
     half = " ".join(plain_passage(1).split()[:15])
     detail = drop_of_answer("word " * 60, Answer(half.replace("101", ""))).detail
-    seen = module._Seen()
-    seen.add_pair({"document": "d", "split": "train", "neutral": half.replace("101", ""), "styled": "word " * 60})
+    seen = report_counts.Seen()
+    seen.add_pair(
+        {"document": "d", "teacher": "t", "split": "train", "neutral": half.replace("101", ""), "styled": "word " * 60}
+    )
     (number,) = seen.ratios
     assert 0 <= float(detail.split()[0]) - number / 20 < 0.055
 
 
 def test_a_histogram_counts_everything_in_few_bars():
-    html = module._histogram("T", Counter({2: 1, 7: 5, 5000: 2}), 20, 0)
+    html = report_page._histogram("T", Counter({2: 1, 7: 5, 5000: 2}), 20, 0)
     numbers = [
         (int(start), int(end), int(count)) for start, end, count in re.findall(r"(\d+)–(\d+)</td>.*?>(\d+)<", html)
     ]
-    assert len(numbers) <= module._BINS + 1
+    assert len(numbers) <= report_page._BINS + 1
     assert sum(count for *_, count in numbers) == 8
     for words in (2 * 20, 7 * 20, 5000 * 20):
         assert sum(start <= words <= end and count > 0 for start, end, count in numbers) == 1
-    assert module._histogram("T", Counter(), 20, 0) == "<p>T: nothing to count.</p>"
+    assert report_page._histogram("T", Counter(), 20, 0) == "<p>T: nothing to count.</p>"
 
 
 def test_a_set_without_pairs_or_drops(made):

@@ -114,7 +114,7 @@ async def learn_in_tasks(letters: Path, out: Path, progress: list[float]) -> Pai
         teacher="my-model",
         base_url="http://localhost:8000/v1",
         out=out,
-        on_progress=lambda done, total: progress.append(done / total),
+        on_progress=lambda now: progress.append(now.done / now.total),
     )
 
 
@@ -182,6 +182,7 @@ def learn_from_documents(loader: BaseLoader, sessions: list[ChatSession], model:
     assert_type(splitter.split_text("One."), list[str])
     build_pairs_of(sessions, style="author", teacher="openai:gpt-6-luna", out=out, sender="Anna")
     build_pairs_of(loader, style="author", teacher=ChatTeacher(model, identity="mine"), out=out)
+    build_pairs_of({"anna": sessions, "bert": loader}, style="both", teacher=[model, "openai:gpt-6-luna"], out=out)
     return build_pairs_of(pieces, style="author", teacher=model, out=out, source_id_key=lambda each: each.id, seed=3)
 
 

@@ -102,6 +102,7 @@ async def data(folder: Path, documents: list[Document], nodes: list[BaseNode], l
     assert_type(build_pairs(reader, style="author", teacher=llm, out="pairs", minimum=20), PairSet)
     build_pairs(documents, style="author", teacher="openai:gpt-6-luna", out=folder)
     build_pairs(nodes, style="author", teacher=LLMTeacher(llm, identity="mine"), out=folder)
+    build_pairs({"anna": nodes, "bert": reader}, style="both", teacher=[llm, "openai:gpt-6-luna"], out=folder)
     await abuild_pairs(folder, style="author", teacher=None, out=folder)
     IngestionPipeline(transformations=[SingleIdeaNodeParser(aim=150, minimum=40, maximum=300)]).run(documents=documents)
     engine = RestyleFinetuneEngine(None, "pairs")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-__all__ = ["EMBEDDED_NOTE", "Home", "StyleName", "console", "errors"]
+__all__ = ["EMBEDDED_NOTE", "Home", "StyleName", "console", "errors", "warnings_told"]
 
 Home = Annotated[
     Path | None, typer.Option(help="Where styles are kept; default: RESTYLE_HOME, or the user's data directory.")
@@ -23,3 +26,13 @@ EMBEDDED_NOTE = (
 # No markup: paths and texts may hold square brackets.
 console = Console(highlight=False, markup=False)
 errors = Console(stderr=True, highlight=False, markup=False)
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """What is warned of is told once, as a line on standard error."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for text in dict.fromkeys(str(warning.message) for warning in caught):
+        errors.print(f"warning: {text}", soft_wrap=True)

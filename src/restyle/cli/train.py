@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from restyle.cli.options import EMBEDDED_NOTE, Home, console, errors
+from restyle.cli.options import EMBEDDED_NOTE, Home, console, warnings_told
 from restyle.style import Style
 from restyle.training import train as train_style
 
@@ -26,11 +25,8 @@ def train(
 
     Example: restyle train pairs
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    with warnings_told():
         style = train_style(directory, provider=provider, base=base, home=home)
-    for text in dict.fromkeys(str(warning.message) for warning in caught):
-        errors.print(f"warning: {text}", soft_wrap=True)
     console.print(scores(style))
     console.print(
         f"{EMBEDDED_NOTE}\nsaved as {style.name!r}; next: restyle rewrite FILE --style {style.name}", soft_wrap=True

@@ -1,122 +1,251 @@
-"""One run of a teacher over staged blocks: what the ledger knows is not asked again, what is new is kept at once."""
+"""One run of teachers over blocks: what the ledger knows is not asked again, what is new is kept at once."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing
-from dataclasses import replace
-from typing import cast
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeVar
 
 from restyle.data.filters import Drop
 from restyle.data.ledger import Ledger
-from restyle.data.neutralising import Neutralised, neutralise
+from restyle.data.neutralising import neutralise
+from restyle.data.parameters import extract
 from restyle.data.prices import Meter
-from restyle.data.staging import AuthorBlock, Staging
+from restyle.data.staging import AuthorBlock, Variant
 from restyle.data.teachers import Teacher
 from restyle.drivers import AsyncAnswerFunction, astream
 from restyle.errors import ModelError
 from restyle.messages import Answer, Ask
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "Progress"]
+
+R = TypeVar("R")
 
 _OF_ONE_BLOCK = frozenset({400, 413, 422})  # HTTP statuses that a text can be the cause of; the next may do better
+_OF_THE_HOST = 500  # and above: of a request, or of the host
 _HOPELESS = 100  # blocks that failed without an answer to any: then it is not the blocks
+_DOWN = 8  # errors of the host's own without an answer between them: then it is not a request
+
+_Result = tuple[int, AuthorBlock]
+_Vocabulary = Mapping[str, Sequence[str]]
 
 
-class _SpentError(Exception):
-    """No further request is to leave."""
+class Progress(NamedTuple):
+    """How far a run is.
+
+    Attributes:
+        done: Blocks settled.
+        total: All blocks.
+        asked: Answers of teachers.
+        reused: Answers found in the ledger.
+        in_flight: Requests that have no answer yet.
+        cost: Dollars so far; None where a price is not known.
+    """
+
+    done: int
+    total: int
+    asked: int
+    reused: int
+    in_flight: int
+    cost: float | None
 
 
+class _NotAskedError(Exception):
+    """A block stays without an answer, for now."""
+
+    def __init__(self, drop: Drop) -> None:
+        super().__init__(drop)
+        self.drop = drop
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Whose turn it is to answer for a block, and whether it was asked about before."""
+
+    teacher: Teacher | None = None
+    new: bool = False
+
+
+@dataclass(slots=True)
+class _Record:
+    """How one teacher has done so far; what another one answers says nothing about it."""
+
+    answers: int = 0  # of its own or from the ledger
+    failed: int = 0
+    in_a_row: int = 0  # errors of its host's own since its last answer
+    failure: Exception | None = None
+
+
+@dataclass(slots=True)
 class Asking:
     """Has blocks rewritten neutrally.
 
     Args:
-        teacher: Whom to ask.
+        teachers: Whom to ask about each block; parameters are the first one's affair.
         ledger: Where answers are kept.
-        limit: Blocks to ask the teacher about, at most; None: all.
-        meter: Adds up what its answers cost, and says when to stop asking.
+        vocabulary: The values that each parameter can have.
+        limit: Blocks to ask the teachers about, at most; None: all.
+        meter: Adds up what answers cost, and says when to stop asking.
+        forbidden: What becomes of a block that would have to be asked about; None: it is asked about.
 
     Attributes:
-        asked: Answers of the teacher.
+        asked: Answers of the teachers.
         reused: Answers found in the ledger.
+        in_flight: Requests that have no answer yet.
     """
 
-    def __init__(self, teacher: Teacher, ledger: Ledger, limit: int | None = None, meter: Meter | None = None) -> None:
-        self.asked = self.reused = 0
-        self._teacher, self._ledger, self._limit = teacher, ledger, limit
-        self._meter = meter or Meter()
-        self._new = self._failed = 0
-        self._failure: Exception | None = None
+    teachers: Sequence[Teacher]
+    ledger: Ledger
+    vocabulary: _Vocabulary = field(default_factory=dict)
+    limit: int | None = None
+    meter: Meter = field(default_factory=Meter)
+    forbidden: Callable[[int], Drop] | None = None
+    asked: int = field(default=0, init=False)
+    reused: int = field(default=0, init=False)
+    in_flight: int = field(default=0, init=False)
+    _new: int = field(default=0, init=False)
+    _records: defaultdict[str, _Record] = field(default_factory=lambda: defaultdict(_Record), init=False)
 
-    async def settle(
-        self, blocks: Staging, *, concurrency: int, on_progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Find out for every block whether it makes a pair.
+    async def settled(
+        self, blocks: Iterable[tuple[int, AuthorBlock]], *, concurrency: int
+    ) -> AsyncGenerator[tuple[int, AuthorBlock], None]:
+        """The blocks with all their variants, in the same order.
 
-        A block that the teacher cannot answer is dropped as ``failed``, and asked again in the next run.
+        What a teacher cannot answer is dropped as ``failed``, and asked again in the next run.
 
         Raises:
-            Exception: What the teacher raised, where it is not about one block.
+            Exception: What a teacher raised, where it is not about one block.
             LedgerError: An answer cannot be kept.
         """
-        done, total = 0, len(blocks)
-        async with self._teacher, aclosing(astream(self._jobs(blocks), concurrency=concurrency)) as results:
-            async for number, block in results:
-                blocks.settle(number, block)
-                done += 1
-                if on_progress is not None:
-                    on_progress(done, total)
-        if self._failure is not None and not self.asked + self.reused:
-            raise self._failure
+        async with AsyncExitStack() as stack:
+            for teacher in self.teachers:
+                await stack.enter_async_context(teacher)
+            results = await stack.enter_async_context(aclosing(astream(self._jobs(blocks), concurrency=concurrency)))
+            async for result in results:
+                yield result
+        for record in self._records.values():
+            if record.failure is not None and not record.answers:
+                raise record.failure
+
+    def pending(self, block: AuthorBlock) -> Iterator[tuple[Teacher, Ask]]:
+        """What would be asked about a block as things stand; nothing is."""
+        if block.drop is not None:
+            return
+        for teacher, flow in self._flows(block):
+            ask = next(flow)
+            try:
+                while (answer := self.ledger.find(teacher.identity, ask)) is not None:
+                    ask = flow.send(answer)
+            except StopIteration as stop:
+                if isinstance(stop.value, Drop):
+                    return
+                continue
+            flow.close()
+            yield teacher, ask
+
+    def progress(self, done: int, total: int) -> Progress:
+        """How far this run is."""
+        return Progress(done, total, self.asked, self.reused, self.in_flight, self.meter.cost)
+
+    def _flows(self, block: AuthorBlock) -> list[tuple[Teacher, Generator[Ask, Answer, object]]]:
+        flows: list[tuple[Teacher, Generator[Ask, Answer, object]]] = []
+        if self.vocabulary:
+            flows.append((self.teachers[0], extract(block.text, self.vocabulary)))
+        return [*flows, *((teacher, neutralise(block.text, teacher.system)) for teacher in self.teachers)]
 
     async def _jobs(
-        self, blocks: Staging
-    ) -> AsyncGenerator[tuple[Generator[Ask, Answer, tuple[int, AuthorBlock]], AsyncAnswerFunction], None]:
-        for number, block in blocks.blocks():
-            yield self._settled(number, block), self._answer
+        self, blocks: Iterable[tuple[int, AuthorBlock]]
+    ) -> AsyncGenerator[tuple[Generator[Ask, Answer, _Result], AsyncAnswerFunction], None]:
+        for number, block in blocks:
+            turn = _Turn()
+            yield self._settled(number, block, turn), self._answers(turn)
 
-    async def _answer(self, ask: Ask) -> Answer:
-        if self._meter.reached:
-            raise _SpentError
-        answer = await self._teacher.answer(ask)
-        self._meter.add(ask, answer)
+    def _answers(self, turn: _Turn) -> AsyncAnswerFunction:
+        async def answer(ask: Ask) -> Answer:
+            assert turn.teacher is not None  # noqa: S101 - set before each ask
+            if self.meter.reached:
+                raise _NotAskedError(Drop("unasked", "the most that it may cost was spent before"))
+            self.in_flight += 1
+            try:
+                found = await turn.teacher.answer(ask)
+            finally:
+                self.in_flight -= 1
+            self.meter.add(ask, found, self.teachers.index(turn.teacher))
+            return found
+
         return answer
 
-    def _settled(self, number: int, block: AuthorBlock) -> Generator[Ask, Answer, tuple[int, AuthorBlock]]:
+    def _settled(self, number: int, block: AuthorBlock, turn: _Turn) -> Generator[Ask, Answer, _Result]:
         if block.drop is not None:
             return number, block
-        try:
-            made = yield from self._over_the_ledger(neutralise(block.text, self._teacher.system))
-        except _SpentError:
-            made = Neutralised(None, Drop("unasked", "the most that it may cost was spent before"), 0)
-        except Exception as error:  # noqa: BLE001 - raised again where it is not about this block
-            made = Neutralised(None, self._drop_of(error), 0)
-        return number, replace(block, neutral=made.neutral, drop=made.drop)
+        if self.vocabulary:
+            flow = extract(block.text, self.vocabulary)
+            values = yield from self._answered(number, self.teachers[0], flow, turn)
+            if isinstance(values, Drop):
+                return number, replace(block, drop=values)
+            block = replace(block, parameters={**block.parameters, **values})
+        variants = []
+        for teacher in self.teachers:
+            made = yield from self._answered(number, teacher, neutralise(block.text, teacher.system), turn)
+            variants.append(
+                Variant(teacher.identity, drop=made)
+                if isinstance(made, Drop)
+                else Variant(teacher.identity, made.neutral, made.drop)
+            )
+        return number, replace(block, variants=tuple(variants))
 
-    def _over_the_ledger(self, flow: Generator[Ask, Answer, Neutralised]) -> Generator[Ask, Answer, Neutralised]:
+    def _answered(
+        self, number: int, teacher: Teacher, flow: Generator[Ask, Answer, R], turn: _Turn
+    ) -> Generator[Ask, Answer, R | Drop]:
+        """What the flow comes to; why it does not, where its block is to be dropped."""
+        turn.teacher = teacher
+        try:
+            return (yield from self._over_the_ledger(number, teacher, flow, turn))
+        except _NotAskedError as error:
+            return error.drop
+        except Exception as error:  # noqa: BLE001 - raised again where it is not about this block
+            return _drop_of(error, self._records[teacher.identity])
+
+    def _over_the_ledger(
+        self, number: int, teacher: Teacher, flow: Generator[Ask, Answer, R], turn: _Turn
+    ) -> Generator[Ask, Answer, R]:
         """The same flow, asking nothing that has an answer."""
-        ask, new = next(flow), False
+        ask, record = next(flow), self._records[teacher.identity]
         while True:
-            answer = self._ledger.find(self._teacher.identity, ask)
+            answer = self.ledger.find(teacher.identity, ask)
             if answer is not None:
                 self.reused += 1
             else:
-                if not new and self._new == self._limit:
-                    return Neutralised(None, Drop("unasked", f"only {self._limit} new blocks were to be asked"), 0)
-                self._new += not new
-                new = True
-                answer = self._ledger.record(self._teacher.identity, ask, (yield ask))
-                self.asked += 1
+                self._permit(number, turn)
+                answer = self.ledger.record(teacher.identity, ask, (yield ask))
+                self.asked, record.in_a_row = self.asked + 1, 0
+            record.answers += 1
             try:
                 ask = flow.send(answer)
             except StopIteration as stop:
-                return cast("Neutralised", stop.value)
+                result: R = stop.value
+                return result
 
-    def _drop_of(self, error: Exception) -> Drop:
-        """Why the block has no answer; raises what is no fault of its own."""
-        status = error.status if isinstance(error, ModelError) else getattr(error, "status_code", None)
-        self._failed, self._failure = self._failed + 1, error
-        if status not in _OF_ONE_BLOCK or (self._failed >= _HOPELESS and not self.asked + self.reused):
-            raise error
-        # What SDKs write into their errors is not ours to keep: hosts quote keys.
-        return Drop("failed", str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: HTTP {status}")
+    def _permit(self, number: int, turn: _Turn) -> None:
+        """Let the teacher be asked about a block, or not."""
+        if self.forbidden is not None:
+            raise _NotAskedError(self.forbidden(number))
+        if not turn.new and self._new == self.limit:
+            raise _NotAskedError(Drop("unasked", f"only {self.limit} new blocks were to be asked"))
+        self._new += not turn.new
+        turn.new = True
+
+
+def _drop_of(error: Exception, record: _Record) -> Drop:
+    """Why the block has no answer; raises what is no fault of its own."""
+    status = error.status if isinstance(error, ModelError) else getattr(error, "status_code", None)
+    of_the_host = isinstance(status, int) and status >= _OF_THE_HOST
+    record.failed, record.in_a_row, record.failure = record.failed + 1, record.in_a_row + of_the_host, error
+    if not of_the_host and status not in _OF_ONE_BLOCK:
+        raise error
+    if record.in_a_row >= _DOWN or (record.failed >= _HOPELESS and not record.answers):
+        raise error
+    # What SDKs write into their errors is not ours to keep: hosts quote keys.
+    return Drop("failed", str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: HTTP {status}")

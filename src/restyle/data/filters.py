@@ -46,6 +46,12 @@ class Drop:
     detail: str
 
 
+_OF_NO_MODEL = {  # reasons to stop that only teachers give which look answers up
+    "not_recorded": Drop("unanswered", "no recorded answer"),
+    "unaligned": Drop("unaligned", "no counterpart in the plain version"),
+}
+
+
 def drop_of_block(text: str, minimum: int, maximum: int, seen: Container[str]) -> Drop | None:
     """Why a block is not worth a teacher's answer; ``seen`` holds the blocks before it."""
     words = len(text.split())
@@ -60,8 +66,8 @@ def drop_of_block(text: str, minimum: int, maximum: int, seen: Container[str]) -
 
 def drop_of_answer(text: str, answer: Answer) -> Drop | None:
     """Why the teacher's answer does not make a pair with the author's ``text``."""
-    if answer.finish_reason == "not_recorded":
-        return Drop("unanswered", "no recorded answer")
+    if drop := _OF_NO_MODEL.get(answer.finish_reason or ""):
+        return drop
     if fault := find_fault(text, answer):
         return Drop("fault", f"{fault.kind}: {fault.detail}")
     neutral = visible_text(answer)
@@ -78,4 +84,4 @@ def drop_of_answer(text: str, answer: Answer) -> Drop | None:
 
 
 def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(text)]
+    return _WORD.findall(text.lower())

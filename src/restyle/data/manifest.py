@@ -14,7 +14,7 @@ from restyle.style import check_name
 
 __all__ = ["MANIFEST", "SCHEMA", "Manifest", "PromptRecord", "PromptRecords", "read_manifest"]
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 
 _ADVICE = "make the pairs again, nothing is paid twice"
@@ -43,17 +43,38 @@ class PromptRecords:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a manifest holds: ``documents`` and ``pairs`` by split, ``dropped`` by reason, ``files`` by SHA-256."""
+    """What a manifest holds.
+
+    Attributes:
+        schema: Of the manifest.
+        style: The style that the pairs are for.
+        teachers: Who wrote the neutral sides.
+        seed: Of splits and other choices.
+        prompts: The system prompts of both directions.
+        parameters: For each of their parameters its values, each with its number of pairs for training.
+        documents: The split of each.
+        stripped: Characters left out of documents as not the author's, where there are any.
+        blocks: Their number; each has a pair or a drop for every teacher, or one drop before any was asked.
+        pairs: By split.
+        as_is: Pairs among them that were kept although their sides are nearly the same.
+        dropped: By reason.
+        warnings: What is thin or missing, in words.
+        files: SHA-256 of each.
+    """
 
     schema: int
     style: str
-    teacher: str
+    teachers: list[str]
     seed: int
     prompts: PromptRecords
+    parameters: dict[str, dict[str, int]]
     documents: dict[str, Split]
+    stripped: dict[str, int]
     blocks: int
     pairs: dict[Split, int]
+    as_is: int
     dropped: dict[str, int]
+    warnings: list[str]
     files: dict[str, str]
 
 

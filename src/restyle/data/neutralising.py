@@ -34,6 +34,8 @@ COMPLAINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_FINAL = frozenset({"not_recorded", "unaligned", "content_filter"})  # reasons to stop that asking again does not change
+
 _NOTHING = "(no text)"  # in the place of an empty answer: some hosts refuse a message without text
 
 
@@ -42,8 +44,9 @@ class Neutralised:
     """What became of a block.
 
     Attributes:
-        neutral: Its neutral version, which has passed every filter; None where there is a ``drop``.
-        drop: Why the last answer makes no pair; None where there is a ``neutral``.
+        neutral: Its neutral version, which has passed every filter, or all but the one for ``overlap``, by which the
+            teacher stood when it was asked again; else None.
+        drop: Why the last answer makes no pair; None where it makes one.
         asks: How often the teacher was asked.
     """
 
@@ -68,11 +71,12 @@ def neutralise(text: str, system: str, *, repair: bool = True) -> Generator[Ask,
     answer = yield ask
     drop = drop_of_answer(text, answer)
     asks = 1
-    if drop is not None and repair and system and answer.finish_reason not in {"not_recorded", "content_filter"}:
+    if drop is not None and repair and system and answer.finish_reason not in _FINAL:
         answer = yield replace(ask, after=_complaint(text, answer, drop))
         drop = drop_of_answer(text, answer)
         asks = 2
-    return Neutralised(visible_text(answer) if drop is None else None, drop, asks)
+    fit = drop is None or (drop.reason == "overlap" and asks > 1)
+    return Neutralised(visible_text(answer) if fit else None, drop, asks)
 
 
 def _complaint(text: str, answer: Answer, drop: Drop) -> tuple[Turn, Turn]:

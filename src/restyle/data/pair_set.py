@@ -43,8 +43,19 @@ class PairSet:
         """SHA-256 of the manifest, which holds the digests of all files."""
         return sha256(self.directory / MANIFEST)
 
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        """The values of each parameter of the prompts that occur in the pairs for training."""
+        counts: dict[str, dict[str, int]] = self.manifest["parameters"]
+        return {name: [value for value, pairs in values.items() if pairs] for name, values in counts.items()}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is thin or missing in it, in words."""
+        return list(self.manifest["warnings"])
+
     def prompt(self, role: Role) -> str:
-        """The system prompt of one direction."""
+        """The system prompt of one direction, with its ``$parameters``."""
         return str(self.manifest["prompts"][role]["text"])
 
     def rows(self, role: Role, split: Split) -> list[Row]:

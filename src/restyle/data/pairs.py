@@ -1,106 +1,94 @@
-"""Documents in, a pair set out: blocks, the teacher's answers over the ledger, filters, files."""
+"""Documents in, a pair set out: blocks, the teachers' answers over the ledger, filters, files."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Required, TypedDict, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
-from restyle.data.asking import Asking
+from restyle.data.asking import Progress
 from restyle.data.cutting import Cutter
-from restyle.data.documents import Source, Sources, aread_documents, read_documents
-from restyle.data.export import Prompts, export
-from restyle.data.ledger import Ledger
-from restyle.data.near_duplicates import NearDuplicates
-from restyle.data.neutralising import neutralise
+from restyle.data.documents import Sources
+from restyle.data.making import Making
+from restyle.data.options import PairOptions, PairSettings, TeacherSpec, row_options
 from restyle.data.pair_set import PairSet
-from restyle.data.prices import Estimate, Meter, Prices, estimate
-from restyle.data.report import write_report
+from restyle.data.prices import Estimate
 from restyle.data.staging import Staging
-from restyle.data.teachers import Teacher, find_teacher
-from restyle.errors import DocumentError, ParameterError, TeacherMissingError
-from restyle.messages import Ask
-from restyle.prompts import DESTYLE_PROMPT, RESTYLE_PROMPT, Prompt
-from restyle.style import check_name
+from restyle.data.styled_sources import AsyncSources, StyledSources, adocuments_of, documents_of
 
-__all__ = ["PairOptions", "PairSet", "PairSettings", "Sources", "abuild_pairs", "build_pairs", "estimate_pairs"]
+__all__ = [
+    "AsyncSources",
+    "PairOptions",
+    "PairSet",
+    "PairSettings",
+    "Progress",
+    "Sources",
+    "StyledSources",
+    "TeacherSpec",
+    "abuild_pairs",
+    "aestimate_pairs",
+    "build_pairs",
+    "estimate_pairs",
+]
 
 T = TypeVar("T")
 
-_IN_FLIGHT = 32  # requests, where neither the user nor the teacher says how many
 
-
-class PairSettings(TypedDict, total=False):
-    """The keyword arguments of `build_pairs` but for the teacher, whom adapters know in more shapes."""
-
-    style: Required[str]
-    out: Required[str | Path]
-    base_url: str | None
-    restyle_prompt: str
-    destyle_prompt: str
-    aim: int
-    minimum: int
-    maximum: int
-    seed: int
-    near_duplicates: float | None
-    limit: int | None
-    max_cost: float | None
-    max_concurrency: int | None
-    requests_per_minute: float | None
-    tokens_per_minute: float | None
-    on_progress: Callable[[int, int], None]
-
-
-class PairOptions(PairSettings):
-    """The keyword arguments of `build_pairs`."""
-
-    teacher: Required[str | Path | Teacher | None]
-
-
-def build_pairs(sources: Sources, **options: Unpack[PairOptions]) -> PairSet:
+def build_pairs(sources: StyledSources, **options: Unpack[PairOptions]) -> PairSet:
     """Cut the author's texts into blocks, have each rewritten neutrally, and write the pairs that are fit for training.
 
-    Whatever the teacher has answered is in ``out/ledger.db`` at once: run the same call again after a failure, and only
+    Whatever a teacher has answered is in ``out/ledger.db`` at once: run the same call again after a failure, and only
     what is missing is asked. The same sources and answers give the same files, byte for byte. Blocks are not held in
-    memory but in a temporary file, see `restyle.data.staging`. A block that the teacher cannot answer, where it answers
+    memory but in a temporary file, see `restyle.data.staging`. A block that a teacher cannot answer, where it answers
     others, is dropped as ``failed`` and asked again the next time.
 
     Args:
         sources: Paths of files, folders and patterns, see `restyle.data.documents.read_documents`, or documents; an
-            iterable is read once, and lazily.
-        **options: ``style``: the name it will have. ``teacher``: ``"openai:MODEL"``, a model's name with ``base_url``,
-            a JSONL file of recorded answers, or a `restyle.data.teachers.Teacher`. ``out``: the pair set's folder.
-            ``restyle_prompt``, ``destyle_prompt``: the system prompts to train with. ``aim``, ``minimum``, ``maximum``:
-            words in a block (180, 40, 400). ``near_duplicates``: the similarity from which a block repeats an earlier
-            one and is dropped, 0.5 to 1, see `restyle.data.near_duplicates` (None: only equal ones are). ``seed`` of
-            the splits (0). ``limit``: blocks to ask the teacher about now, at most; ``max_cost``: dollars after which
-            nothing more is asked, by the user's `restyle.data.prices`; the other blocks are dropped as ``unasked``
-            (None: no limit). ``max_concurrency``: requests in flight (None: as many as bring more at an endpoint, else
-            32). ``requests_per_minute``, ``tokens_per_minute``: at most
-            (None: as the host's headers say). ``on_progress``: called with the blocks done and their total.
+            iterable is read once, and lazily. A mapping from names of styles to such sources makes a set for one model
+            of several styles, whose prompt has ``$style``.
+        **options: Needed are ``style``: the name it will have; ``out``: the pair set's folder; ``teacher``:
+            ``"openai:MODEL"``, a model's name with ``base_url``, a JSONL file of recorded answers, a
+            `restyle.data.teachers.Teacher`, or a list of these, who are each asked about every block. Or None, with
+            ``plain``: plain versions of the same texts, under the same names but for the suffix, which are aligned
+            sentence by sentence.
+
+            What is trained: ``restyle_prompt``, ``destyle_prompt``: the system prompts. ``parameters``: the values of
+            their ``$parameters``, by name: the (first) teacher finds for each block the ones that fit.
+            ``identity_share``: pairs to keep, 0 to 0.5 of all, whose only fault is that the author writes plainly there
+            (0.02). ``max_tokens``, ``tokenizer``: rows that would be longer are dropped, see
+            `restyle.data.lengths.RowLimit` (None: not checked). ``seed`` of splits and choices (0).
+
+            Blocks: ``aim``, ``minimum``, ``maximum``: their words (180, 40, 400). ``embed``: a model that tells where
+            an idea ends, see `restyle.embedding.as_embed`; a hosted one should be cached, since other vectors may cut
+            elsewhere, and what is cut anew is asked and paid for anew (None: words tell). ``language``: an ISO 639-1
+            code; blocks in others are dropped (None: not checked). ``near_duplicates``: the similarity from which a
+            block repeats an earlier one and is dropped, 0.5 to 1 (0.8; None: only equal ones are). ``text_key``,
+            ``source_id_key``, ``sender``, ``context``: see `restyle.data.documents.RowOptions`.
+
+            The run: ``batch``: buy answers through the hosts' Batch API, usually at half the price and within a day;
+            what is stopped meanwhile is fetched by the next such call (False). ``limit``: blocks to ask about now, at
+            most; ``max_cost``: dollars after which nothing more is asked, by the user's `restyle.data.prices`; the
+            other blocks are dropped as ``unasked`` (None: no limit). ``max_concurrency``: requests in flight (None: as
+            many as bring more at an endpoint, else 32). ``requests_per_minute``, ``tokens_per_minute``: at most (None:
+            as the host's headers say).
+            ``on_progress``: called with a `Progress` after each block.
 
     Raises:
         TeacherMissingError: Nobody can write the neutral side; it is never invented.
         DocumentError, RowError: A source or a recorded answer cannot be used.
-        ModelError: The teacher failed; what it had answered stays in the ledger.
+        ParameterError: A prompt's parameter has no values, or values that a prompt cannot take.
+        ModelError: A teacher failed; what it had answered stays in the ledger.
         LedgerError: ``out/ledger.db`` cannot be used, or the disk is full.
         PairsError: The files cannot be written.
     """
-    work = _Work(options)
-    with Staging() as blocks:
-        cutter = work.cutter(blocks)
-        # Not inside a loop of ours: a source may be an iterator over anything, and run a loop of its own.
-        for document in read_documents(sources):
-            cutter.cut(document)
-        return _wait_for(work.finish(cutter, blocks))
+    with _cut(sources, options) as (making, cutter, blocks):
+        return _wait_for(making.finish(cutter, blocks))
 
 
-def estimate_pairs(sources: Sources, **options: Unpack[PairOptions]) -> Estimate:
+def estimate_pairs(sources: StyledSources, **options: Unpack[PairOptions]) -> Estimate:
     """What `build_pairs` with the same arguments would ask for and cost; nothing is asked, and nothing written.
 
     Prices come from ``prices.toml`` under ``RESTYLE_HOME``, see `restyle.data.prices`; they are never guessed.
@@ -108,127 +96,42 @@ def estimate_pairs(sources: Sources, **options: Unpack[PairOptions]) -> Estimate
     Raises:
         DocumentError, RowError, LedgerError, PairsError: As for `build_pairs`.
     """
-    work = _Work(options)
-    with Staging() as blocks:
-        cutter = work.cutter(blocks)
-        for document in read_documents(sources):
-            cutter.cut(document)
-        return work.estimate(blocks)
+    with _cut(sources, options) as (making, _, blocks):
+        return making.estimate(blocks)
 
 
-async def abuild_pairs(sources: Sources | AsyncIterable[Source], **options: Unpack[PairOptions]) -> PairSet:
+async def abuild_pairs(sources: AsyncSources, **options: Unpack[PairOptions]) -> PairSet:
     """As `build_pairs`, for tasks; sources may be awaited, too."""
-    work = _Work(options)
+    async with _acut(sources, options) as (making, cutter, blocks):
+        return await making.finish(cutter, blocks)
+
+
+async def aestimate_pairs(sources: AsyncSources, **options: Unpack[PairOptions]) -> Estimate:
+    """As `estimate_pairs`, for tasks; sources may be awaited, too."""
+    async with _acut(sources, options) as (making, _, blocks):
+        return making.estimate(blocks)
+
+
+@contextmanager
+def _cut(sources: StyledSources, options: PairOptions) -> Iterator[tuple[Making, Cutter, Staging]]:
+    """All blocks of the sources, staged."""
+    making = Making(options, sources if isinstance(sources, Mapping) else None)
     with Staging() as blocks:
-        cutter = work.cutter(blocks)
-        if isinstance(sources, AsyncIterable):
-            async for document in aread_documents(sources):
-                cutter.cut(document)
-        else:
-            for document in read_documents(sources):
-                cutter.cut(document)
-        return await work.finish(cutter, blocks)
+        cutter = making.cutter(blocks)
+        # Not inside a loop of ours: a source may be an iterator over anything, and run a loop of its own.
+        for document, parameters in documents_of(sources, row_options(options)):
+            cutter.cut(document, parameters)
+        yield making, cutter, blocks
 
 
-class _Work:
-    """One call of `build_pairs`: its options are checked before anything is read, and all is read before it asks."""
-
-    def __init__(self, options: PairOptions) -> None:
-        # Python checks the names of parameters, but not those of a TypedDict.
-        if wrong := options.keys() - PairOptions.__annotations__.keys():
-            raise TypeError(f"build_pairs() has no keyword argument {min(wrong)!r}")
-        if missing := {"style", "teacher", "out"} - options.keys():
-            raise TypeError(f"build_pairs() needs the keyword argument {min(missing)!r}")
-        check_name(options["style"])
-        self._prompts = Prompts(
-            options.get("restyle_prompt", RESTYLE_PROMPT), options.get("destyle_prompt", DESTYLE_PROMPT)
-        )
-        for text in (self._prompts.restyle, self._prompts.destyle):
-            if parameters := Prompt(text).parameters:
-                raise ParameterError(
-                    f"the prompt {text!r} has ${parameters[0]}, but nothing supplies its value for each pair yet: "
-                    "use a prompt without parameters"
-                )
-        limit, concurrency = options.get("limit"), options.get("max_concurrency")
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit is {limit}: give the number of blocks to ask about, or None for all")
-        if concurrency is not None and concurrency < 1:
-            raise ValueError(f"max_concurrency is {concurrency}: at least one request must be in flight")
-        self._teacher = find_teacher(
-            options["teacher"],
-            options.get("base_url"),
-            concurrency=concurrency,
-            requests_per_minute=options.get("requests_per_minute"),
-            tokens_per_minute=options.get("tokens_per_minute"),
-        )
-        own: int = getattr(self._teacher, "concurrency", _IN_FLIGHT)
-        self._concurrency = own if concurrency is None else concurrency
-        self._meter = _meter(options.get("max_cost"), self._teacher)
-        threshold = options.get("near_duplicates")
-        self._near_duplicates = None if threshold is None else NearDuplicates(threshold)
-        self._options = options
-
-    def cutter(self, blocks: Staging) -> Cutter:
-        """What cuts the documents."""
-        options = self._options
-        return Cutter(
-            blocks,
-            aim=options.get("aim", 180),
-            minimum=options.get("minimum", 40),
-            maximum=options.get("maximum", 400),
-            near_duplicates=self._near_duplicates,
-        )
-
-    async def finish(self, cutter: Cutter, blocks: Staging) -> PairSet:
-        """Have the blocks rewritten, and write the pair set."""
-        if not len(blocks):
-            names = ", ".join(cutter.documents[:3])
-            raise DocumentError(
-                f"{names}: no prose to learn from, only headings, code and such: give the author's text"
-            )
-        options, out = self._options, Path(self._options["out"])
-        with Ledger(out / "ledger.db") as ledger:
-            run = Asking(self._teacher, ledger, options.get("limit"), self._meter)
-            await run.settle(blocks, concurrency=self._concurrency, on_progress=options.get("on_progress"))
-        reasons = blocks.dropped().keys()
-        if "unanswered" in reasons and not blocks.pairs() and reasons <= {"unanswered", "short", "long", "duplicate"}:
-            raise TeacherMissingError(
-                f"none of the {len(blocks)} blocks has a recorded answer: the recording is of another text. Give it "
-                "the text that it was made from, or a teacher='openai:MODEL'"
-            )
-        export(
-            out,
-            style=options["style"],
-            prompts=self._prompts,
-            teacher=self._teacher.identity,
-            blocks=blocks,
-            seed=options.get("seed", 0),
-        )
-        write_report(out)
-        return replace(PairSet.load(out), asked=run.asked, reused=run.reused)
-
-    def estimate(self, blocks: Staging) -> Estimate:
-        """What the run would take; nothing is asked, and nothing written."""
-        path, model = Path(self._options["out"]) / "ledger.db", _model_of(self._teacher)
-        with Ledger(path) if path.exists() else nullcontext() as ledger:
-            return estimate(len(blocks), self._unasked(blocks, ledger), model=model, price=Prices.load().find(model))
-
-    def _unasked(self, blocks: Staging, ledger: Ledger | None) -> Iterator[Ask]:
-        for _, block in blocks.blocks():
-            if block.drop is None:
-                ask = next(neutralise(block.text, self._teacher.system))
-                if ledger is None or ledger.find(self._teacher.identity, ask) is None:
-                    yield ask
-
-
-def _meter(max_cost: float | None, teacher: Teacher) -> Meter:
-    return Meter() if max_cost is None else Meter(Prices.load().find(_model_of(teacher)), max_cost=max_cost)
-
-
-def _model_of(teacher: Teacher) -> str:
-    """What prices and tokenizers know the teacher's model by."""
-    model = getattr(teacher, "model", None)  # of an endpoint its name; frameworks' models are objects
-    return model if isinstance(model, str) else teacher.identity
+@asynccontextmanager
+async def _acut(sources: AsyncSources, options: PairOptions) -> AsyncIterator[tuple[Making, Cutter, Staging]]:
+    making = Making(options, sources if isinstance(sources, Mapping) else None)
+    with Staging() as blocks:
+        cutter = making.cutter(blocks)
+        async for document, parameters in adocuments_of(sources, row_options(options)):
+            await cutter.acut(document, parameters)
+        yield making, cutter, blocks
 
 
 def _wait_for(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -34,6 +34,7 @@ __all__ = ["CHARACTERS_PER_TOKEN", "Estimate", "Meter", "Price", "Prices", "esti
 CHARACTERS_PER_TOKEN = 4.3  # English prose with OpenAI's tokenizers; from author to author 4.1 to 4.9
 
 _PER_MESSAGE, _PER_REPLY = 4, 3  # tokens around a message's text and before an answer: OpenAI's cookbook
+_PER_OBJECT = 20  # tokens of an answer that names values only
 _MILLION = 1_000_000
 
 # Where tiktoken gets its files from, and their SHA-256: a file that is not there, or is another, it would download.
@@ -124,6 +125,12 @@ class Estimate:
     exact: bool
     cost: float | None
 
+    def __add__(self, other: Estimate) -> Estimate:
+        """Both, of the same blocks."""
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        numbers = (self.requests + other.requests, self.read + other.read, self.written + other.written)
+        return Estimate(self.blocks, *numbers, self.exact and other.exact, cost)
+
     def __str__(self) -> str:
         how = "counted by its tokenizer" if self.exact else f"estimated at {CHARACTERS_PER_TOKEN} characters a token"
         cost = "unknown, the model has no price" if self.cost is None else f"about ${self.cost:,.2f}"
@@ -158,7 +165,7 @@ def estimate(
         turns = [count(turn.text) for turn in ask.after]
         requests += 1
         read += system[ask.system] + text + sum(turns) + _PER_MESSAGE * (2 + len(turns)) + _PER_REPLY
-        written += text
+        written += _PER_OBJECT if ask.schema else text
     cost = None if price is None else price.of(Usage(read, written), batch=batch)
     return Estimate(blocks, requests, read, written, tokenizer is not None, cost)
 
@@ -187,44 +194,61 @@ class Meter:
     """Adds up what the answers of a run cost.
 
     Args:
-        price: The model's; None where it is not known.
+        *prices: Those of the models that are asked; None where one is not known.
         max_cost: Dollars after which no further request should leave; those in flight still finish, and cost.
         batch: Whether answers come from the Batch API.
 
     Attributes:
         answers: How many were added.
         estimated: Those among them whose tokens the host did not count: estimated from characters.
-        usage: All their tokens.
 
     Raises:
         PairsError: ``max_cost`` is no amount, or cannot be watched without a price.
     """
 
-    def __init__(self, price: Price | None = None, *, max_cost: float | None = None, batch: bool = False) -> None:
+    def __init__(self, *prices: Price | None, max_cost: float | None = None, batch: bool = False) -> None:
         if max_cost is not None and not (max_cost >= 0 and math.isfinite(max_cost)):
             raise PairsError(f"max_cost is {max_cost}: give an amount of dollars")
-        if max_cost is not None and price is None:
+        if max_cost is not None and (not prices or None in prices):
             raise PairsError(
                 f"max_cost is {max_cost}, but the model has no price: add it to prices.toml, or leave max_cost out"
             )
         self.answers = self.estimated = 0
-        self.usage = Usage(0, 0)
-        self._price, self._max_cost, self._batch = price, max_cost, batch
+        self._prices, self._max_cost, self._batch = prices or (None,), max_cost, batch
+        self._usages = [Usage(0, 0) for _ in self._prices]
 
-    def add(self, ask: Ask, answer: Answer) -> None:
-        """Count an answer that was paid for now; not one from the ledger."""
+    def add(self, ask: Ask, answer: Answer, place: int = 0) -> None:
+        """Count an answer that was paid for now, at the price at that place; not one from the ledger."""
         self.answers += 1
         usage = answer.usage
         if usage is None:
             self.estimated += 1
-            read = sum(_tokens_in(message["content"]) + _PER_MESSAGE for message in ask.messages) + _PER_REPLY
-            usage = Usage(read, _tokens_in(answer.text) + _tokens_in(answer.reasoning))
-        self.usage = Usage(self.usage.read + usage.read, self.usage.written + usage.written)
+            usage = Usage(_tokens_to_read(ask), _tokens_in(answer.text) + _tokens_in(answer.reasoning))
+        before = self._usages[place]
+        self._usages[place] = Usage(before.read + usage.read, before.written + usage.written)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all answers."""
+        return Usage(sum(each.read for each in self._usages), sum(each.written for each in self._usages))
 
     @property
     def cost(self) -> float | None:
-        """Dollars so far; None without a price."""
-        return None if self._price is None else self._price.of(self.usage, batch=self._batch)
+        """Dollars so far; None where a price is not known."""
+        prices = [price for price in self._prices if price is not None]
+        if len(prices) < len(self._prices):
+            return None
+        return sum(price.of(usage, batch=self._batch) for price, usage in zip(prices, self._usages, strict=True))
+
+    def expected(self, ask: Ask, place: int = 0) -> float:
+        """Dollars that an answer will probably cost; 0 without a price."""
+        price = self._prices[place]
+        usage = Usage(_tokens_to_read(ask), _PER_OBJECT if ask.schema else _tokens_in(ask.user))
+        return 0.0 if price is None else price.of(usage, batch=self._batch)
+
+    def allows(self, dollars: float) -> bool:
+        """Whether so much more may be spent."""
+        return self._max_cost is None or self.cost is None or self.cost + dollars <= self._max_cost
 
     @property
     def reached(self) -> bool:
@@ -264,6 +288,10 @@ def _is_cached(name: str) -> bool:
         return hashlib.sha256(path.read_bytes()).hexdigest() == _TOKENIZER_FILES[name]
     except OSError:
         return False
+
+
+def _tokens_to_read(ask: Ask) -> int:
+    return sum(_tokens_in(message["content"]) + _PER_MESSAGE for message in ask.messages) + _PER_REPLY
 
 
 def _tokens_in(text: str) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypedDict, Unpack, cast
 
 from restyle.data.endpoint_teacher import EndpointTeacher
 from restyle.data.instructions import NEUTRALISE
@@ -15,7 +15,7 @@ from restyle.data.recordings import Recording
 from restyle.errors import PairsError, RowError, TeacherMissingError
 from restyle.messages import Answer, Ask
 
-__all__ = ["NEUTRALISE", "EndpointTeacher", "RecordedTeacher", "Teacher", "find_teacher"]
+__all__ = ["NEUTRALISE", "EndpointTeacher", "RecordedTeacher", "Teacher", "find_teacher", "find_teachers"]
 
 _BREAK = re.compile(r"(\n[^\S\n]*\n\s*)")
 
@@ -85,13 +85,16 @@ class RecordedTeacher:
         return answer
 
 
+class Limits(TypedDict, total=False):
+    """What a teacher may take that is behind an endpoint, see `restyle.data.endpoint_teacher.EndpointTeacher`."""
+
+    concurrency: int | None
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+
+
 def find_teacher(
-    teacher: str | Path | Teacher | None,
-    base_url: str | None = None,
-    *,
-    concurrency: int | None = None,
-    requests_per_minute: float | None = None,
-    tokens_per_minute: float | None = None,
+    teacher: str | Path | Teacher | None, base_url: str | None = None, **limits: Unpack[Limits]
 ) -> Teacher:
     """The teacher that a user named.
 
@@ -99,9 +102,9 @@ def find_teacher(
         teacher: ``openai:MODEL``, a model's name together with ``base_url``, the path of a JSONL file of recorded
             answers, or a teacher.
         base_url: An OpenAI-compatible endpoint.
-        concurrency: Requests in flight at an endpoint; None finds how many.
-        requests_per_minute: At most, at an endpoint; None means as many as its headers allow.
-        tokens_per_minute: The same for tokens, read and written.
+        **limits: ``concurrency``: requests in flight at an endpoint; None finds how many. ``requests_per_minute``: at
+            most, at an endpoint; None means as many as its headers allow. ``tokens_per_minute``: the same for tokens,
+            read and written.
 
     Raises:
         TeacherMissingError: There is none, or the name says too little.
@@ -119,7 +122,7 @@ def find_teacher(
             "recorded answers, or a restyle.data.teachers.Teacher; langchain_restyle.build_pairs takes chat models"
         )
     if given or str(teacher).endswith(".jsonl"):
-        if requests_per_minute is not None or tokens_per_minute is not None:
+        if any(limits.get(name) is not None for name in ("requests_per_minute", "tokens_per_minute")):
             raise PairsError(
                 "requests and tokens per minute are budgets of an endpoint, and this teacher is none: leave them out"
             )
@@ -130,13 +133,27 @@ def find_teacher(
             f"teacher {str(teacher)!r} is neither 'openai:MODEL' nor a .jsonl file of recorded answers: for another "
             "host, give its base_url as well"
         )
-    return EndpointTeacher(
-        model,
-        base_url,
-        concurrency=concurrency,
-        requests_per_minute=requests_per_minute,
-        tokens_per_minute=tokens_per_minute,
-    )
+    return EndpointTeacher(model, base_url, **limits)
+
+
+def find_teachers(
+    teachers: str | Path | Teacher | Sequence[str | Path | Teacher] | None,
+    base_url: str | None = None,
+    **limits: Unpack[Limits],
+) -> list[Teacher]:
+    """One teacher, or several that are each asked about every block; see `find_teacher`.
+
+    Raises:
+        TeacherMissingError: As there, or two are the same.
+    """
+    several = list(teachers) if isinstance(teachers, Sequence) and not isinstance(teachers, str) else None
+    if several is None:
+        return [find_teacher(cast("str | Path | Teacher | None", teachers), base_url, **limits)]
+    found = [find_teacher(each, base_url, **limits) for each in several] or [find_teacher(None)]
+    identities = [teacher.identity for teacher in found]
+    if twice := [identity for identity in identities if identities.count(identity) > 1]:
+        raise TeacherMissingError(f"the teacher {twice[0]!r} is named twice, and has one answer: name another")
+    return found
 
 
 def _read_recorded(path: Path) -> Iterator[tuple[str, str]]:
