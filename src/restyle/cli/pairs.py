@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import typer
 from rich.table import Table
@@ -19,6 +19,8 @@ from restyle.errors import MissingExtraError
 from restyle.prompts import DESTYLE_PROMPT
 
 __all__ = ["counts", "pairs"]
+
+Engine = Literal["local", "ray"]
 
 
 def pairs(
@@ -101,6 +103,9 @@ def pairs(
     embed: Annotated[
         str | None, typer.Option(help="A sentence-transformers model that tells where an idea ends; default: words.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Who asks: this process, or a Ray cluster (its address in RAY_ADDRESS).")
+    ] = "local",
     *,
     batch: Annotated[
         bool,
@@ -135,6 +140,7 @@ def pairs(
         tokenizer=tokenizer,
         embed=None if embed is None else _embedding(embed),
         batch=batch,
+        engine=engine,
         limit=limit,
         max_cost=max_cost,
         max_concurrency=max_concurrency,

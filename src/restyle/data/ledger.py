@@ -14,7 +14,7 @@ from typing import Any, Self
 from restyle.errors import LedgerError
 from restyle.messages import Answer, Ask, Usage
 
-__all__ = ["SCHEMA", "Ledger"]
+__all__ = ["SCHEMA", "SHARDS", "Ledger"]
 
 # What each schema adds to the one before it; a ledger is brought up to date step by step, and keeps its answers.
 _STEPS = (
@@ -54,6 +54,9 @@ _STEPS = (
     """,
 )
 SCHEMA = len(_STEPS)
+
+SHARDS = "shards"
+"""The folder, beside a ledger, of those that the actors of a cluster fill."""
 
 _PATIENCE = 30.0  # seconds to wait for another run's commit
 _KEYS = 1  # how keys are made: another number, and every answer would be paid for again

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from restyle.data.asking import Asking
 from restyle.data.buying import Buying, check_no_batch
@@ -13,14 +14,14 @@ from restyle.data.cutting import Cutter, Filter
 from restyle.data.export import Prompts, Recipe, export
 from restyle.data.filters import Drop
 from restyle.data.languages import check_language, drop_of_language
-from restyle.data.ledger import Ledger
+from restyle.data.ledger import SHARDS, Ledger
 from restyle.data.lengths import RowLimit
 from restyle.data.near_duplicates import THRESHOLD, NearDuplicates
 from restyle.data.options import PairOptions, check_names, row_options
 from restyle.data.pair_set import PairSet
 from restyle.data.parameters import check_vocabulary
 from restyle.data.plain_teacher import PlainTeacher
-from restyle.data.prices import Estimate, Meter, Prices, estimate
+from restyle.data.prices import Estimate, Meter, Price, Prices, estimate
 from restyle.data.report import write_report
 from restyle.data.staging import Staging
 from restyle.data.styled_sources import STYLE, documents_of
@@ -35,6 +36,9 @@ from restyle.prompts import (
     Prompt,
 )
 from restyle.style import check_name
+
+if TYPE_CHECKING:
+    from restyle.data.ray_actor import Crew
 
 __all__ = ["Making"]
 
@@ -71,6 +75,7 @@ class Making:
         prices = [self._prices.find(_model_of(teacher)) for teacher in self._teachers]
         self._meter = Meter(*prices, max_cost=options.get("max_cost"), batch=options.get("batch", False))
         self._filters = _filters(options)
+        self._crew = _crew(options, self._asked_for, prices)
 
     def _checked_prompts(self) -> Prompts:
         """The prompts, which must take every parameter that there is, and no other."""
@@ -154,7 +159,13 @@ class Making:
         options = self._options
         run = Asking(self._teachers, ledger, self._asked_for, options.get("limit"), self._meter)
         bought, on_progress = 0, options.get("on_progress")
-        if options.get("batch"):
+        if self._crew is not None or (ledger.path.parent / SHARDS).exists():
+            from restyle.data.ray_engine import absorb_shards, ask_on_ray  # noqa: PLC0415 - few runs are on a cluster
+
+            await absorb_shards(ledger)
+        if self._crew is not None:
+            bought = await ask_on_ray(run, blocks.blocks(), self._crew, total=len(blocks), report=on_progress)
+        elif options.get("batch"):
             buying = Buying(self._teachers, blocks, options.get("limit"), self._meter, on_progress)
             await buying.settle(run)
             bought = buying.bought
@@ -203,6 +214,20 @@ def _check_numbers(options: PairOptions) -> None:
         raise ValueError(f"max_concurrency is {concurrency}: at least one request must be in flight")
     if not 0 <= (share := options.get("identity_share", _IDENTITIES)) <= _MOST_IDENTITIES:
         raise ValueError(f"identity_share is {share}: give a share of the pairs from 0 to {_MOST_IDENTITIES}")
+
+
+def _crew(options: PairOptions, vocabulary: Mapping[str, list[str]], prices: list[Price | None]) -> Crew | None:
+    """What actors on a cluster share; None where this process asks."""
+    engine = options.get("engine", "local")
+    if engine == "local":
+        return None
+    if engine != "ray":
+        raise PairsError(f"engine is {engine!r}: it is 'local', this process, or 'ray', a cluster")
+    if options.get("batch") or options.get("plain") is not None:
+        raise PairsError("engine='ray' spreads requests over a cluster, and batch and plain send none: leave one out")
+    from restyle.data.ray_actor import Crew  # noqa: PLC0415 - few runs are on a cluster
+
+    return Crew.of(options, vocabulary, prices)
 
 
 def _check_counterparts(blocks: Staging) -> None:

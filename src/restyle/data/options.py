@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NotRequired, Required, TypeAlias, TypedDict, cast
+from typing import Literal, NotRequired, Required, TypeAlias, TypedDict, cast
 
 from restyle.data.asking import Progress
 from restyle.data.documents import RowOptions
@@ -36,6 +36,7 @@ class PairSettings(TypedDict, total=False):
     max_tokens: int | None
     tokenizer: str | Path | None
     batch: bool
+    engine: Literal["local", "ray"]
     limit: int | None
     max_cost: float | None
     max_concurrency: int | None

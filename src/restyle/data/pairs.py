@@ -69,7 +69,9 @@ def build_pairs(sources: StyledSources, **options: Unpack[PairOptions]) -> PairS
             ``source_id_key``, ``sender``, ``context``: see `restyle.data.documents.RowOptions`.
 
             The run: ``batch``: buy answers through the hosts' Batch API, usually at half the price and within a day;
-            what is stopped meanwhile is fetched by the next such call (False). ``limit``: blocks to ask about now, at
+            what is stopped meanwhile is fetched by the next such call (False). ``engine``: who asks: ``"local"``, this
+            process, or ``"ray"``, actors on a Ray cluster, for teachers given by name; see `restyle.data.ray_engine`
+            ("local"). ``limit``: blocks to ask about now, at
             most; ``max_cost``: dollars after which nothing more is asked, by the user's `restyle.data.prices`; the
             other blocks are dropped as ``unasked`` (None: no limit). ``max_concurrency``: requests in flight (None: as
             many as bring more at an endpoint, else 32). ``requests_per_minute``, ``tokens_per_minute``: at most (None:
