@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from hosts import ask_all, ask_one, host
-from restyle import endpoint_client
+from restyle import answering, direct_client
 from restyle.data import endpoint_teacher
 from restyle.data.endpoint_teacher import EndpointTeacher
 from restyle.data.teachers import find_teacher
@@ -169,7 +169,7 @@ async def test_one_pause_stops_all():
 
 
 async def test_a_host_that_says_nothing_in_time(sandbox, monkeypatch):
-    monkeypatch.setattr(endpoint_client, "TIMEOUT", 0.1)
+    monkeypatch.setattr(answering, "TIMEOUT", 0.1)
     sandbox.inject(Fault("slow", delay=0.5), times=2)
     assert (await ask_one(EndpointTeacher("echo", sandbox.base_url))).text == "Text."
     assert len(sandbox.requests) == 3
@@ -221,7 +221,7 @@ async def test_no_error_shows_the_key(monkeypatch):
 
 async def test_through_a_proxy_the_sdk_takes_the_whole_way(monkeypatch):
     with Sandbox(replies={"luna": "Plain."}) as sandbox:
-        monkeypatch.setattr(endpoint_client, "getproxies", lambda: {"http": "somewhere"})
+        monkeypatch.setattr(direct_client, "getproxies", lambda: {"http": "somewhere"})
         sandbox.inject(Fault("status", status=429, retry_after=0.01))
         sandbox.inject(Fault("drop"))
         answer = await ask_one(EndpointTeacher("luna", sandbox.base_url))

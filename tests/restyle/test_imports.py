@@ -19,12 +19,12 @@ HEAVY = [*FRAMEWORKS, "openai", "numpy", "pydantic", "httpx", "aiohttp", "starle
 CORE = sorted(
     f"restyle.{module.name}"
     for module in pkgutil.iter_modules(restyle.__path__)
-    if not module.ispkg and module.name not in {"endpoint_client", "testing"}
+    if not module.ispkg and module.name not in {"direct_client", "endpoint_client", "testing"}
 )
 ALL = sorted(
     module.name
     for module in pkgutil.walk_packages(restyle.__path__, "restyle.")
-    if not module.name.startswith("restyle.serving") and module.name != "restyle.endpoint_client"
+    if not module.name.startswith(("restyle.serving", "restyle.direct_client", "restyle.endpoint_client"))
 )
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from restyle import endpoint_client
+from restyle import direct_client
 from restyle.data import endpoint_teacher
 from restyle.data.endpoint_teacher import EndpointTeacher
 from restyle.data.replies import request_body
@@ -82,7 +82,7 @@ def test_only_an_ask_with_a_schema_has_a_response_format():
 
 @pytest.mark.parametrize("proxies", [{}, {"http": "somewhere"}], ids=["directly", "through the SDK"])
 async def test_both_ways_send_the_same(proxies, monkeypatch):
-    monkeypatch.setattr(endpoint_client, "getproxies", lambda: proxies)
+    monkeypatch.setattr(direct_client, "getproxies", lambda: proxies)
     with server(400, {}, refused="nothing") as (base_url, bodies):
         async with EndpointTeacher("luna", base_url) as teacher:
             for ask in (PLAIN, STRUCTURED):

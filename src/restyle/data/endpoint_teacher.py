@@ -34,7 +34,7 @@ class EndpointTeacher:
     Args:
         model: Its name there.
         base_url: The endpoint; None means OpenAI's.
-        concurrency: Requests in flight, at once and at most; None begins low and finds how many bring more, up to 256.
+        concurrency: Requests in flight, at once and at most; None begins low and finds how many bring more, up to 512.
         requests_per_minute: At most; None means as many as the host's headers allow.
         tokens_per_minute: The same for tokens, read and written together.
 
@@ -79,13 +79,8 @@ class EndpointTeacher:
         self._open: tuple[Endpoint, Line] | None = None
 
     async def __aenter__(self) -> Self:
-        from openai import AsyncOpenAI  # noqa: PLC0415 - half a second that only endpoints pay
-
-        from restyle.endpoint_client import EndpointClient  # noqa: PLC0415 - as above
-
-        http = EndpointClient()
-        sdk = await self._stack.enter_async_context(AsyncOpenAI(**self._options, max_retries=0, http_client=http))
-        self._open = Endpoint(sdk, http, self.model, self.base_url), Line(self._new_gate())
+        endpoint = await self._stack.enter_async_context(Endpoint(self._options, self.model, self.base_url))
+        self._open = endpoint, Line(self._new_gate())
         return self
 
     async def __aexit__(

@@ -12,7 +12,17 @@ from restyle.facts import losses
 from restyle.faults import find_fault, visible_text
 from restyle.messages import Answer
 
-__all__ = ["MAXIMUM_OVERLAP", "MAXIMUM_RATIO", "MINIMUM_RATIO", "Drop", "Reason", "drop_of_answer", "drop_of_block"]
+__all__ = [
+    "MAXIMUM_OVERLAP",
+    "MAXIMUM_RATIO",
+    "MINIMUM_RATIO",
+    "Drop",
+    "Reason",
+    "count_shared",
+    "count_words",
+    "drop_of_answer",
+    "drop_of_block",
+]
 
 Reason = Literal[
     "short",
@@ -73,15 +83,22 @@ def drop_of_answer(text: str, answer: Answer) -> Drop | None:
     neutral = visible_text(answer)
     if lost := losses(text, neutral):
         return Drop("facts", "; ".join(str(loss) for loss in lost))
-    ours, theirs = Counter(_words(neutral)), Counter(_words(text))
+    ours, theirs = count_words(neutral), count_words(text)
     ratio = ours.total() / max(theirs.total(), 1)
     if not MINIMUM_RATIO <= ratio <= MAXIMUM_RATIO:
         return Drop("length", f"{ratio:.2f} of the author's words")
-    overlap = (ours & theirs).total() / max(ours.total(), 1)
+    overlap = count_shared(ours, theirs) / max(ours.total(), 1)
     if overlap > MAXIMUM_OVERLAP:
         return Drop("overlap", f"{overlap:.2f} of the words stand in the author's text")
     return None
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+def count_words(text: str) -> Counter[str]:
+    """How often each word stands in a text, in small letters."""
+    return Counter(_WORD.findall(text.lower()))
+
+
+def count_shared(ours: Counter[str], theirs: Counter[str]) -> int:
+    """The words that both have, as often as both have them."""
+    shared = ours.keys() & theirs.keys()  # this way, not ours & theirs, Python's own loops are not in it
+    return sum(map(min, map(ours.__getitem__, shared), map(theirs.__getitem__, shared)))

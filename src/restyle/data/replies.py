@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from types import MappingProxyType, SimpleNamespace, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, cast
 
 from restyle.answering import model_error, parse
 from restyle.errors import ModelError
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from openai._legacy_response import LegacyAPIResponse
     from openai.types.chat import ChatCompletion
 
-    from restyle.endpoint_client import EndpointClient, Response
+    from restyle.direct_client import Response
+    from restyle.endpoint_client import EndpointClient
 
 __all__ = ["OK", "TIMED_OUT", "Endpoint", "Reply", "request_body"]
 
@@ -27,6 +29,7 @@ TIMED_OUT = 408
 _MEND = frozenset({408, 409, 429, 500, 502, 503, 504, 529})  # statuses that may be gone the next time
 _NEVER = "insufficient_quota"  # a 429 that no waiting mends
 _SCHEMA = re.compile(r"response[_ ]?format|json[_ ]?schema|structured[_ ]output", re.IGNORECASE)  # what hosts call it
+_Post: TypeAlias = "Callable[[str, dict[str, str], bytes], Awaitable[Response | Exception]]"
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -56,38 +59,88 @@ class Reply(NamedTuple):
 
 
 class Endpoint:
-    """A model at an endpoint, through an SDK client without retries.
+    """A model at an endpoint, through an SDK client without retries; an async context manager.
 
     Where no proxy stands between, the request takes aiohttp's own way, at a fifth of the CPU; whatever comes of it but
-    an answer is handed to the SDK, so that what an error is stays the SDK's affair. A host that refuses a request for
-    its schema is sent no schema from then on.
+    an answer is handed to the SDK, so that what an error is stays the SDK's affair. A host in plain HTTP, one's own,
+    needs the SDK for nothing else: it is imported when it is needed. A host that refuses a request for its schema is
+    sent no schema from then on.
+
+    Args:
+        options: Of the SDK's client, see `restyle.answering.client_options`.
+        model: Its name there.
+        base_url: The endpoint; None means OpenAI's.
     """
 
-    def __init__(self, sdk: AsyncOpenAI, http: EndpointClient, model: str, base_url: str | None) -> None:
-        from restyle.endpoint_client import first_response  # noqa: PLC0415 - half a second that only endpoints pay
-
-        self._sdk, self._http, self._model, self._base_url = sdk, http, model, base_url
-        self._first_response = first_response
-        headers = {**sdk.default_headers, **sdk.auth_headers}
-        self._headers = {key: value for key, value in headers.items() if isinstance(value, str)}  # others are omitted
+    def __init__(self, options: Mapping[str, Any], model: str, base_url: str | None) -> None:
+        self._options, self._model, self._base_url = options, model, base_url
+        self._stack = AsyncExitStack()
+        self._sdk: tuple[AsyncOpenAI, EndpointClient] | None = None
+        self._post: _Post | None = None
+        self._url, self._headers = "", dict[str, str]()
         self._takes_schemas = True
+
+    async def __aenter__(self) -> Self:
+        from restyle.direct_client import DirectClient  # noqa: PLC0415 - only endpoints need it
+
+        if self._base_url is not None and self._base_url.startswith("http://"):
+            direct = DirectClient(self._options["timeout"])
+            self._stack.push_async_callback(direct.aclose)
+            self._post = direct.post if direct.usable else None
+            self._url = f"{self._base_url.rstrip('/')}/chat/completions"
+            self._headers = {
+                "Accept": "application/json",
+                "Authorization": f"Bearer {self._options['api_key']}",
+                "Content-Type": "application/json",
+            }
+        else:
+            sdk, http = self._open_sdk()
+            self._post = http.post_directly if http.direct else None
+            self._url = f"{sdk.base_url}chat/completions"
+            headers = {**sdk.default_headers, **sdk.auth_headers}
+            self._headers = {key: value for key, value in headers.items() if isinstance(value, str)}  # others: omitted
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
 
     async def request(self, ask: Ask) -> Reply:
         """Ask once."""
-        from openai import OpenAIError  # noqa: PLC0415 - as above
-
         if not self._takes_schemas:
             ask = replace(ask, schema="")
+        first = None
+        if self._post is not None:
+            body = json.dumps(request_body(self._model, ask), ensure_ascii=False, separators=(",", ":"))
+            first = await self._post(self._url, self._headers, body.encode())
+            completion = _completion(first)
+            if completion is not None and not isinstance(first, Exception):
+                return Reply(parse(completion), first.status, first.headers)
+        return await self._ask_sdk(ask, first)
+
+    def _open_sdk(self) -> tuple[AsyncOpenAI, EndpointClient]:
+        from openai import AsyncOpenAI  # noqa: PLC0415 - half a second that only those pay who need it
+
+        from restyle.endpoint_client import EndpointClient  # noqa: PLC0415 - as above
+
+        if self._sdk is None:
+            http = EndpointClient()
+            self._sdk = AsyncOpenAI(**self._options, max_retries=0, http_client=http), http
+            self._stack.push_async_callback(self._sdk[0].close)
+        return self._sdk
+
+    async def _ask_sdk(self, ask: Ask, first: Response | Exception | None) -> Reply:
+        """What the SDK makes of the first response; without one it asks."""
+        from openai import OpenAIError  # noqa: PLC0415 - as above
+
+        from restyle.endpoint_client import first_response  # noqa: PLC0415 - as above
+
+        sdk, _ = self._open_sdk()
+        first_response.set(first)
         try:
-            if self._http.direct:
-                first = await self._http.post_directly(f"{self._sdk.base_url}chat/completions", *self._content(ask))
-                completion = _completion(first)
-                if completion is not None and not isinstance(first, Exception):
-                    return Reply(parse(completion), first.status, first.headers)
-                self._first_response.set(first)
             body = request_body(self._model, ask)
-            raw = await self._sdk.chat.completions.with_raw_response.create(**body)
-            return self._read(raw)
+            return self._read(await sdk.chat.completions.with_raw_response.create(**body))
         except OpenAIError as error:
             reply = self._failure(error)
             if ask.schema and not reply.mends and _SCHEMA.search(str(getattr(error, "body", ""))):
@@ -95,11 +148,7 @@ class Endpoint:
                 reply = reply._replace(mends=True)
             return reply
         finally:
-            self._first_response.set(None)
-
-    def _content(self, ask: Ask) -> tuple[dict[str, str], bytes]:
-        body = request_body(self._model, ask)
-        return self._headers, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            first_response.set(None)
 
     def _read(self, raw: LegacyAPIResponse[ChatCompletion]) -> Reply:
         try:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from bisect import insort
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from restyle.data.filters import count_shared, count_words
+
 __all__ = ["Sample", "Seen"]
 
 _EXAMPLES = 12  # pairs shown side by side
 _DROPS = 4  # texts shown of each reason
-
-_WORD = re.compile(r"\w+(?:['’-]\w+)*")  # as the filters count
 
 
 class Sample:
@@ -50,11 +49,11 @@ class Seen:
 
     def add_pair(self, row: dict[str, Any]) -> None:
         """Count a row of ``pairs.jsonl``."""
-        ours, theirs = (Counter(_WORD.findall(row[side].lower())) for side in ("neutral", "styled"))
+        ours, theirs = count_words(row["neutral"]), count_words(row["styled"])
         neutral, styled = ours.total(), theirs.total()
         self.words[styled // 20] += 1
         self.ratios[20 * neutral // max(styled, 1)] += 1
-        self.overlaps[20 * (ours & theirs).total() // max(neutral, 1)] += 1
+        self.overlaps[20 * count_shared(ours, theirs) // max(neutral, 1)] += 1
         self.documents[row["document"], "pairs"] += 1
         self.teachers[row["teacher"], "pairs"] += 1
         self.examples.add(row)
