@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_restyle.identities import identity_of
 from langchain_restyle.models import messages_of, parse_message
-from restyle.data.teachers import NEUTRALISE, Teacher
+from restyle.data.teachers import NEUTRALISE, AlwaysOpen, Teacher
 from restyle.messages import Answer, Ask
 
 __all__ = ["ChatTeacher", "TeacherSpec"]
@@ -21,7 +20,7 @@ TeacherSpec: TypeAlias = str | Path | Teacher | Runnable[Any, Any]
 _CONFIG = RunnableConfig(run_name="restyle:teacher", tags=["restyle:teacher"])
 
 
-class ChatTeacher:
+class ChatTeacher(AlwaysOpen):
     """Any chat model, or runnable over messages, as a teacher.
 
     Its own callbacks, cache, rate limit and retries apply; what it raises is raised. Runs are named
@@ -48,14 +47,6 @@ class ChatTeacher:
     def answer_now(self, ask: Ask) -> Answer:
         """As `answer`, through the model's synchronous side."""
         return _parse(self.model.invoke(messages_of(ask), _CONFIG))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
 
 def _parse(output: Any) -> Answer:

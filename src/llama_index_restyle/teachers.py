@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import NoReturn, Self, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from llama_index.core.base.llms.types import ChatResponse
 from llama_index.core.llms.llm import LLM
 
 from llama_index_restyle.identities import identity_of
 from llama_index_restyle.models import check_chat_model, messages_of, parse_response
-from restyle.data.teachers import NEUTRALISE, Teacher
+from restyle.data.teachers import NEUTRALISE, AlwaysOpen, Teacher
 from restyle.messages import Answer, Ask
 
 __all__ = ["LLMTeacher", "TeacherSpec"]
@@ -20,7 +19,7 @@ __all__ = ["LLMTeacher", "TeacherSpec"]
 TeacherSpec: TypeAlias = str | Path | Teacher | LLM
 
 
-class LLMTeacher:
+class LLMTeacher(AlwaysOpen):
     """Any chat LLM as a teacher.
 
     Its own callbacks, rate limit and retries apply; what it raises is raised. It is not held to an ask's schema: there
@@ -52,14 +51,6 @@ class LLMTeacher:
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("an LLMTeacher is not pickled: its LLM may hold an API key. Make it where it is needed")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
 
 def _parse(response: ChatResponse) -> Answer:

@@ -7,12 +7,12 @@ import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from restyle.data.aligning import Span, counterparts
 from restyle.data.documents import SUFFIXES, Document
 from restyle.data.recordings import Recording
+from restyle.data.teachers import AlwaysOpen
 from restyle.errors import DocumentError, PairsError
 from restyle.messages import Answer, Ask
 
@@ -31,7 +31,7 @@ _DOCUMENTS = "SELECT document FROM parts WHERE side = ? GROUP BY document ORDER 
 _PARTS = "SELECT text, blocks FROM parts WHERE side = ? AND document = ? ORDER BY number"
 
 
-class PlainTeacher:
+class PlainTeacher(AlwaysOpen):
     """Answers a block with its counterpart in the plain version of its document.
 
     Documents belong together by name, suffixes ignored (``essays/nature.txt`` and ``essays/nature.md``), or where there
@@ -89,14 +89,6 @@ class PlainTeacher:
         """The counterpart of a block."""
         neutral = self._neutral.get(ask.user)
         return Answer("", "unaligned") if neutral is None else Answer(neutral, "stop")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def _versions(self) -> list[tuple[str, str]]:
         """The author's documents that have a plain version, each with that."""

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from pydantic import TypeAdapter
@@ -19,7 +18,7 @@ from restyle.data.ledger import SHARDS, Ledger
 from restyle.data.options import PairOptions
 from restyle.data.prices import Meter, Price
 from restyle.data.staging import AuthorBlock
-from restyle.data.teachers import Limits, Teacher, find_teachers
+from restyle.data.teachers import AlwaysOpen, Limits, Teacher, find_teachers
 from restyle.errors import MissingExtraError, ModelError, PairsError, RestyleError
 from restyle.messages import Answer, Ask
 
@@ -148,19 +147,11 @@ class KnownAnswers(Ledger):
         return answer
 
 
-class _OpenTeacher:
+class _OpenTeacher(AlwaysOpen):
     """A teacher that stays open from block to block."""
 
     def __init__(self, teacher: Teacher) -> None:
         self.identity, self.system, self.answer = teacher.identity, teacher.system, teacher.answer
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
 
 class TeacherActor:

@@ -15,7 +15,7 @@ from restyle.data.recordings import Recording
 from restyle.errors import PairsError, RowError, TeacherMissingError
 from restyle.messages import Answer, Ask
 
-__all__ = ["NEUTRALISE", "EndpointTeacher", "RecordedTeacher", "Teacher", "find_teacher", "find_teachers"]
+__all__ = ["NEUTRALISE", "AlwaysOpen", "EndpointTeacher", "RecordedTeacher", "Teacher", "find_teacher", "find_teachers"]
 
 _BREAK = re.compile(r"(\n[^\S\n]*\n\s*)")
 
@@ -41,7 +41,19 @@ class Teacher(Protocol):
     ) -> None: ...
 
 
-class RecordedTeacher:
+class AlwaysOpen:
+    """The async context manager of teachers that have nothing to open."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+class RecordedTeacher(AlwaysOpen):
     """Replays neutral texts from a JSONL file of ``{"text": ..., "neutral": ...}`` rows.
 
     A block of several recorded passages is answered passage by passage. What was never recorded gets an answer with
@@ -60,14 +72,6 @@ class RecordedTeacher:
         """The recorded neutral version of the text, put together from its passages."""
         neutral = self._look_up(ask.user)
         return Answer("", "not_recorded") if neutral is None else Answer(neutral, "stop")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def _look_up(self, text: str) -> str | None:
         parts = _BREAK.split(text)  # paragraphs at even places, what parts them at odd ones
