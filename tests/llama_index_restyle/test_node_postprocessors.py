@@ -119,7 +119,7 @@ async def test_passages_are_stripped_of_their_style_by_one_model(destyling):
         assert out.node.text == plain(TEXT)
         assert out.node.metadata["original_text"] == TEXT
     asked = destyling.destyle_model.calls
-    assert [message.content for message in asked[0]] == [DESTYLE_PROMPT, TEXT.split("\n\n")[0]]
+    assert [DESTYLE_PROMPT, TEXT.split("\n\n")[0]] in [[message.content for message in messages] for messages in asked]
     assert len(asked) == 2 * 2
 
 

@@ -55,7 +55,9 @@ def test_what_was_recorded_survives_a_process_that_is_killed(tmp_path):
     path = tmp_path / "ledger.db"
     program = f"""
 import os, signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from restyle.data.ledger import Ledger
 from restyle.messages import Answer, Ask
 ledger = Ledger(Path({str(path)!r}))
@@ -212,3 +214,19 @@ def test_a_transaction_is_whole_or_not_at_all(tmp_path):
         assert len(ledger) == 0
         write(ledger, "SELECT 1")
         assert len(ledger) == 1
+
+
+def test_runs_that_begin_at_once_make_one_ledger(tmp_path):
+    runs = 4
+    for attempt in range(20):
+        path, together = tmp_path / str(attempt) / "ledger.db", Barrier(runs)
+
+        def begin(number, path=path, together=together):
+            together.wait(10)
+            with Ledger(path) as ledger:
+                ledger.record("teacher", Ask("s", str(number), "destyle"), Answer("a", "stop"))
+
+        with ThreadPoolExecutor(runs) as pool:
+            list(pool.map(begin, range(runs)))
+        with Ledger(path) as ledger:
+            assert len(ledger) == runs

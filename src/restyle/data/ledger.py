@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,9 @@ SHARDS = "shards"
 _PATIENCE = 30.0  # seconds to wait for another run's commit
 _KEYS = 1  # how keys are made: another number, and every answer would be paid for again
 
+_STATE = """
+SELECT user_version, EXISTS (SELECT 1 FROM sqlite_master WHERE name <> 'answers') FROM pragma_user_version
+"""
 _FIND = "SELECT text, finish_reason, reasoning, tokens_read, tokens_written FROM answers WHERE key = ?"
 _COLUMNS = "key, teacher, system, user, after, schema, text, finish_reason, reasoning, tokens_read, tokens_written"
 _RECORD = f"""
@@ -109,7 +113,7 @@ class Ledger:
 
     def _open(self) -> None:
         schema = self._schema()
-        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._switch_to_wal()
         self._connection.execute("PRAGMA synchronous=NORMAL")
         if schema == SCHEMA:
             return
@@ -120,11 +124,25 @@ class Ledger:
                     self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version={SCHEMA}")
 
+    def _switch_to_wal(self) -> None:
+        # SQLite does not wait here, as it does elsewhere, for another run that does the same.
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
     def _schema(self) -> int:
-        (schema,) = self._connection.execute("PRAGMA user_version").fetchone()
+        # One statement, one moment: another run may be making the ledger just now.
+        schema, tables = self._connection.execute(_STATE).fetchone()
         if schema > SCHEMA:
             raise LedgerError(f"{self.path}: ledger schema {schema}, this restyle knows {SCHEMA}: upgrade restyle")
-        if not schema and self._connection.execute("SELECT 1 FROM sqlite_master WHERE name <> 'answers'").fetchone():
+        if not schema and tables:
             raise LedgerError(f"{self.path}: a database of another program: move it away, or name another")
         return int(schema)
 
