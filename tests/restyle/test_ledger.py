@@ -4,8 +4,10 @@ import re
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
@@ -55,9 +57,7 @@ def test_what_was_recorded_survives_a_process_that_is_killed(tmp_path):
     path = tmp_path / "ledger.db"
     program = f"""
 import os, signal
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 from restyle.data.ledger import Ledger
 from restyle.messages import Answer, Ask
 ledger = Ledger(Path({str(path)!r}))
