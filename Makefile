@@ -7,10 +7,11 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 EXTRAS := langchain,llama-index,serve,tokens
 TESTS := -m pytest --numprocesses auto
 SOURCES := src tests examples benchmarks
+LOCAL := tests/restyle/test_local_training.py tests/restyle/test_loss_plot.py tests/restyle/test_templates.py
 CONTRACT := tests/contract tests/contract_llama tests/parity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest test-newest test-contract lint types format benchmarks constraints clean
+.PHONY: help demo test test-local test-lowest test-newest test-contract lint types format benchmarks constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,6 +21,9 @@ demo: .venv/.demo  ## the whole job on the demonstration corpus
 
 test: .venv/.dev  ## all tests
 	$(BIN)/python $(TESTS)
+
+test-local: .venv-local/.dev  ## tests of training on this machine: templates, TRL, plots
+	.venv-local/bin/python $(TESTS) $(LOCAL)
 
 test-lowest: .venv-lowest/.dev  ## all tests on the lowest supported versions
 	.venv-lowest/bin/python $(TESTS)
@@ -49,7 +53,7 @@ constraints: .venv/.dev  ## write the versions that are installed now to require
 	$(BIN)/pip freeze --exclude-editable | grep -vE '^(pip|setuptools)==' > requirements/constraints.txt
 
 clean:  ## remove the environments and caches
-	rm -rf .venv .venv-lowest .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-local .venv-lowest .venv-newest .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.pip:
 	$(PYTHON) -m venv .venv
@@ -62,6 +66,14 @@ clean:  ## remove the environments and caches
 
 .venv/.dev: .venv/.demo
 	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[language,ray]' --group test --group lint
+	touch $@
+
+# torch by itself, first: pip then takes the build for CPUs where there is one.
+.venv-local/.dev: pyproject.toml requirements/constraints.txt requirements/local.txt
+	$(PYTHON) -m venv .venv-local
+	.venv-local/bin/pip install $(PIP_FLAGS) --upgrade 'pip>=25.1'
+	.venv-local/bin/pip install $(PIP_FLAGS) --constraint requirements/local.txt torch
+	.venv-local/bin/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --constraint requirements/local.txt --editable '.[local,plot,$(EXTRAS)]' --group test
 	touch $@
 
 .venv-lowest/.dev: pyproject.toml requirements/lowest.txt

@@ -14,6 +14,7 @@ from langchain_restyle.endpoints import endpoint
 from langchain_restyle.specs import ModelSpec
 from restyle.errors import CardError
 from restyle.jobs import AnswerFunction, AnyFlow, AsyncAnswerFunction, AsyncSpeakFunction, Job, SpeakFunction
+from restyle.known_differences import refuse_known_difference
 from restyle.messages import Answer, Ask, Role
 from restyle.style import Style
 
@@ -33,12 +34,15 @@ def chat_model(style: Style, role: Role, spec: ModelSpec = None) -> Runnable[Any
 
     Raises:
         CardError: The style has no such stage, its provider is unknown, or it has no endpoint for the name.
-        ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set.
+        ModelError: OpenAI is meant and ``OPENAI_API_KEY`` is not set, or ``restyle doctor`` found that the stage's
+            endpoint renders another prompt than the trained one.
         MissingExtraError: The endpoint needs ``langchain-openai``.
     """
     if isinstance(spec, Runnable):
         return spec
     stage = style.stage(role)
+    if spec is None:
+        refuse_known_difference(style, role)
     if spec is None and stage.provider == "embedded":
         from langchain_restyle.chat_model import EmbeddedChatModel  # noqa: PLC0415 - only embedded styles need it
 

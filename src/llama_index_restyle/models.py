@@ -10,6 +10,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from restyle.errors import CardError, ChatModelError
+from restyle.known_differences import refuse_known_difference
 from restyle.messages import Answer, Ask, Role
 from restyle.style import Style
 
@@ -32,6 +33,7 @@ def chat_llm(
         callback_manager: What hears of the calls; a given LLM keeps its own. None: nothing does but instrumentation.
 
     Raises:
+        ModelError: ``restyle doctor`` found that the stage's endpoint renders another prompt than the trained one.
         CardError: The style has no such stage, its provider is unknown, or it has no endpoint for the name.
         ChatModelError: The LLM is given, but takes no messages.
     """
@@ -39,6 +41,8 @@ def chat_llm(
         check_chat_model(spec)
         return spec
     stage = style.stage(role)
+    if spec is None:
+        refuse_known_difference(style, role)
     manager = callback_manager or CallbackManager([])
     if spec is None and stage.provider == "embedded":
         from llama_index_restyle.embedded_llm import EmbeddedLLM  # noqa: PLC0415 - only embedded styles need it

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from restyle.drivers import AnswerFunction, AsyncAnswerFunction
 from restyle.errors import CardError, ModelError, ModelFileError
+from restyle.known_differences import refuse_known_difference
 from restyle.messages import Answer, Ask, Role, Usage
 from restyle.stage import Stage, is_endpoint
 from restyle.style import Style
@@ -144,6 +145,7 @@ def answering(style: Style, *, destyle: bool = True) -> Iterator[AnswerFunction]
         stack = shared.stack
         functions: dict[Role, AnswerFunction] = {}
         for role in _roles(style, destyle=destyle):
+            refuse_known_difference(style, role)
             stage = style.stage(role)
             functions[role] = _embedded(style, role) if stage.provider == "embedded" else _remote(stage, stack)
 
@@ -160,6 +162,7 @@ async def aanswering(style: Style, *, destyle: bool = True) -> AsyncIterator[Asy
     async with AsyncExitStack() as stack:
         functions: dict[Role, AsyncAnswerFunction] = {}
         for role in _roles(style, destyle=destyle):
+            refuse_known_difference(style, role)
             stage = style.stage(role)
             functions[role] = (
                 _in_thread(_embedded(style, role)) if stage.provider == "embedded" else await _aremote(stage, stack)

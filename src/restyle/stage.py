@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from restyle.errors import CardError
+from restyle.golden import GoldenPrompt
 from restyle.messages import Ask, Role
 from restyle.prompts import NO_PARAMETERS, Prompt
 
@@ -29,6 +30,8 @@ class Stage:
         provider: ``openai`` (any OpenAI-compatible endpoint) or ``embedded`` (in this process).
         request: Options sent with every request (``temperature``, ``chat_template_kwargs``, ...).
         digest: SHA-256 of the prompt's UTF-8 bytes; computed where it is not given.
+        golden: One request as training rendered it, which ``restyle doctor`` compares with what the endpoint makes of
+            it; None where training did not show it.
 
     Raises:
         CardError: The digest is another prompt's, or a field holds what it must not (a secret, a path).
@@ -41,6 +44,7 @@ class Stage:
     provider: str = "openai"
     request: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
+    golden: GoldenPrompt | None = None
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # a misspelt field must not pass for none
 

@@ -31,6 +31,9 @@ ParameterValues: TypeAlias = dict[str, list[str]]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
+# Hundreds of numbers, which go on one line. No string of JSON has a line break, so this is never in one.
+_GOLDEN_IDS = re.compile(r'(?<="ids": \[)\n[\d,\s]+(?=\],\n +"template_digest":)')
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -135,7 +138,11 @@ class Style:
         """The card as it stands on disk."""
         card = asdict(self)
         del card["directory"]
-        return json.dumps({"schema": card.pop("schema"), **card}, indent=2, ensure_ascii=False) + "\n"
+        for role in ("restyle", "destyle"):
+            if card[role] and card[role]["golden"] is None:  # cards of models without one stay as they were
+                del card[role]["golden"]
+        text = json.dumps({"schema": card.pop("schema"), **card}, indent=2, ensure_ascii=False) + "\n"
+        return _GOLDEN_IDS.sub(lambda ids: " ".join(ids[0].split()), text)
 
     @classmethod
     def load(cls, name_or_path: str | Path, home: Path | None = None) -> Style:

@@ -24,7 +24,7 @@ COMMANDS = sorted(command.callback.__name__ for command in app.registered_comman
 
 
 def test_all_commands_are_there(command):
-    assert COMMANDS == ["demo", "pairs", "rewrite", "serve", "show", "styles", "train"]
+    assert COMMANDS == ["demo", "doctor", "pairs", "rewrite", "serve", "show", "styles", "train"]
     done = command("--help")
     assert done.status == 0
     for name in COMMANDS:
@@ -270,3 +270,14 @@ def test_the_turns_of_one_sender_become_pairs(command, workplace):
     assert command(*arguments, "--sender", "user").status == 0
     rows = [json.loads(line) for line in (workplace / "pairs/pairs.jsonl").read_text("utf-8").splitlines()]
     assert {row["styled"] for row in rows} == {styled_passage(n) for n in range(3)}
+
+
+def test_the_example_of_doctor(workplace, command):
+    done = command(*example_of("doctor", command))
+    assert done.status == 0
+    assert len(re.findall(r"^(?:re|de)style +model file +ok ", done.out, re.MULTILINE)) == 2
+    (workplace / "home/styles/author" / Style.load("author").restyle.model).unlink()
+    done = command(*example_of("doctor", command))
+    assert done.status == 1
+    assert re.search(r"^restyle +model file +error ", done.out, re.MULTILINE)
+    assert "restyle, model file: restyle train" in done.out

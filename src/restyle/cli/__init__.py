@@ -1,4 +1,4 @@
-"""The command line: ``restyle demo | pairs | train | styles | show | rewrite | serve``."""
+"""The command line: ``restyle demo | pairs | train | styles | show | rewrite | doctor | serve``."""
 
 from __future__ import annotations
 
