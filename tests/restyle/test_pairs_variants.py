@@ -10,7 +10,7 @@ from pairing import build, contents, lines
 from restyle.data import endpoint_teacher
 from restyle.data.pairs import estimate_pairs
 from restyle.errors import ModelError, TeacherMissingError
-from restyle.testing import Fault, Sandbox
+from restyle.testing import Sandbox
 from support import plain_passage, styled_passage
 from teaching import ScriptedTeacher, number_of, plain
 
@@ -147,14 +147,20 @@ def test_that_one_teacher_answers_does_not_hide_that_another_never_does(tmp_path
 
 def test_a_request_that_the_host_fails_again_and_again(letters, tmp_path, monkeypatch):
     monkeypatch.setattr(endpoint_teacher, "_BACKOFF", (0.001, 0.001))
-    replies = {"sol": lambda messages: plain(messages[1]["content"])}
-    with Sandbox(replies=replies) as sandbox:
+    ill = [True]
+
+    def reply(messages):
+        if ill and messages[1]["content"] == styled_passage(0):
+            raise RuntimeError("ill")
+        return plain(messages[1]["content"])
+
+    with Sandbox(replies={"sol": reply}) as sandbox:
         options = {"base_url": sandbox.base_url, "max_concurrency": 1}
-        sandbox.inject(Fault("status", status=500), times=6)
         made = build(letters[0], "sol", tmp_path / "pairs", **options)
         assert (made.asked, made.manifest["dropped"], len(sandbox.requests)) == (9, {"failed": 1}, 15)
         (dropped,) = lines(made.directory / "dropped.jsonl")
         assert (dropped["text"], "HTTP 500" in dropped["detail"]) == (styled_passage(0), True)
+        ill.clear()
         made = build(letters[0], "sol", tmp_path / "pairs", **options)
         assert (made.asked, made.manifest["dropped"], len(sandbox.requests)) == (1, {}, 16)
     assert plain_passage(0) in {row["neutral"] for row in lines(made.directory / "pairs.jsonl")}

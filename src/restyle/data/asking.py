@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -26,6 +27,9 @@ R = TypeVar("R")
 _OF_ONE_BLOCK = frozenset({400, 413, 422})  # HTTP statuses that a text can be the cause of; the next may do better
 _OF_THE_HOST = 500  # and above: of a request, or of the host
 _HOPELESS = 100  # blocks that failed without an answer to any: then it is not the blocks
+# Steps of the event loop before an answer is looked at: requests that waited for its place at the host leave first, and
+# are under way meanwhile.
+_ASIDE = 3
 _DOWN = 8  # errors of the host's own without an answer between them: then it is not a request
 
 _Result = tuple[int, AuthorBlock]
@@ -147,7 +151,9 @@ class Asking:
 
     def progress(self, done: int, total: int) -> Progress:
         """How far this run is."""
-        return Progress(done, total, self.asked, self.reused, self.in_flight, self.meter.cost)
+        # Teachers behind endpoints know better: there, calls wait for their turn.
+        in_flight = sum(getattr(teacher, "in_flight", 0) for teacher in self.teachers) or self.in_flight
+        return Progress(done, total, self.asked, self.reused, in_flight, self.meter.cost)
 
     def _flows(self, block: AuthorBlock) -> list[tuple[Teacher, Generator[Ask, Answer, object]]]:
         flows: list[tuple[Teacher, Generator[Ask, Answer, object]]] = []
@@ -172,6 +178,8 @@ class Asking:
                 found = await turn.teacher.answer(ask)
             finally:
                 self.in_flight -= 1
+            for _ in range(_ASIDE):
+                await asyncio.sleep(0)
             self.meter.add(ask, found, self.teachers.index(turn.teacher))
             return found
 

@@ -89,6 +89,11 @@ class EndpointTeacher:
         self._open = None
         await self._stack.aclose()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that have no answer yet."""
+        return self._open[1].gate.window.in_flight if self._open else 0
+
     async def answer(self, ask: Ask) -> Answer:
         """The neutral version, from the model.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from restyle.data.asking import Asking
 from restyle.data.buying import Buying, check_no_batch
 from restyle.data.cutting import Cutter, Filter
+from restyle.data.endpoint_teacher import EndpointTeacher
 from restyle.data.export import Prompts, Recipe, export
 from restyle.data.filters import Drop
 from restyle.data.languages import check_language, drop_of_language
@@ -171,9 +172,13 @@ class Making:
             bought = buying.bought
         else:
             check_no_batch(ledger, self._teachers)
-        own = max(getattr(teacher, "concurrency", _IN_FLIGHT) for teacher in self._teachers)
+        flows = options.get("max_concurrency") or max(
+            getattr(teacher, "concurrency", _IN_FLIGHT) for teacher in self._teachers
+        )
+        if options.get("max_cost") is None and all(isinstance(teacher, EndpointTeacher) for teacher in self._teachers):
+            flows *= 2  # their gates let no more through, and always have the next request at hand
         done, total = 0, len(blocks)
-        async for number, block in run.settled(blocks.blocks(), concurrency=options.get("max_concurrency") or own):
+        async for number, block in run.settled(blocks.blocks(), concurrency=flows):
             blocks.settle(number, block)
             done += 1
             if on_progress is not None:
