@@ -23,6 +23,7 @@ from restyle.data.ledger import Ledger
 from restyle.data.new_files import NewFile
 from restyle.data.pairs import PairSet
 from restyle.data.staging import AuthorBlock, Staging, Variant
+from restyle.data.teachers import AlwaysOpen
 from restyle.errors import LedgerError, ModelError, PairsError
 from restyle.messages import Answer
 from restyle.testing import Fault, Sandbox
@@ -284,3 +285,21 @@ def test_blocks_are_staged_in_order_with_what_became_of_them():
         assert {block.variants for block in staged} == {(Variant("a", "plain"), Variant("b"))}
         assert (len(blocks), "text 599" in blocks, "text 600" in blocks) == (600, True, False)
         assert blocks.documents() == [str(number) for number in range(7)]
+
+
+def test_answers_that_come_together_with_an_error_are_kept(letters, tmp_path):
+    together = asyncio.Barrier(10)
+
+    class Bursting(AlwaysOpen):
+        identity, system = "bursting", "Be plain."
+
+        async def answer(self, ask):
+            await together.wait()
+            if ask.user == styled_passage(0):
+                raise ModelError("no such key", 401)
+            return Answer(plain_passage(next(n for n in range(10) if styled_passage(n) == ask.user)), "stop")
+
+    with pytest.raises(ModelError, match="no such key"):
+        build(letters[0], Bursting(), tmp_path / "pairs")
+    with Ledger(tmp_path / "pairs/ledger.db") as ledger:
+        assert len(ledger) == 9

@@ -178,9 +178,11 @@ class Asking:
                 found = await turn.teacher.answer(ask)
             finally:
                 self.in_flight -= 1
-            for _ in range(_ASIDE):
-                await asyncio.sleep(0)
             self.meter.add(ask, found, self.teachers.index(turn.teacher))
+            found = self.ledger.record(turn.teacher.identity, ask, found)
+            self.asked += 1
+            for _ in range(_ASIDE):  # with the answer kept: it may end here
+                await asyncio.sleep(0)
             return found
 
         return answer
@@ -227,8 +229,8 @@ class Asking:
                 self.reused += 1
             else:
                 self._permit(number, turn)
-                answer = self.ledger.record(teacher.identity, ask, (yield ask))
-                self.asked, record.in_a_row = self.asked + 1, 0
+                answer = yield ask  # which is in the ledger by now
+                record.in_a_row = 0
             record.answers += 1
             try:
                 ask = flow.send(answer)
