@@ -69,6 +69,8 @@ _VAGUE = {
 }
 _ARTICLES = frozenset({"a", "an"})
 _WORDS = frozenset({*_CARDINALS, *_ORDINALS, *_VAGUE, *_ARTICLES})
+# As texts have them: most of a text's words are none of these, and to find that out takes most of the time.
+_WRITTEN = frozenset({"and", *(form for word in _WORDS for form in (word, word.capitalize(), word.upper()))})
 
 _SPELLED = """
 mm=millimetre,millimeter cm=centimetre,centimeter m=metre,meter km=kilometre,kilometer inch=inch,inche
@@ -161,7 +163,7 @@ def _day_of_month(written: str | None) -> int:
 def numbers(text: str) -> list[Number]:
     """The numbers of ``text`` in order, dates not told apart (see `dates`)."""
     found: list[Number] = []
-    tokens = [m for m in _TOKEN.finditer(text) if m.lastgroup is not None or m[0].lower() in _WORDS or m[0] == "and"]
+    tokens = [token for token in _TOKEN.finditer(text) if token[0] in _WRITTEN or token.lastgroup is not None]
     at = 0
     while at < len(tokens):
         reader = _spelled if tokens[at].lastgroup is None else _numeral

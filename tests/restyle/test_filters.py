@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from restyle.data.filters import drop_of_answer, drop_of_block
+from restyle.data.filters import drop_of_block, judge_answer
 from restyle.messages import Answer
 from support import plain_passage, styled_passage
 
@@ -22,8 +22,8 @@ def test_a_text_that_stood_earlier():
 
 
 def test_a_faithful_answer_makes_a_pair():
-    assert drop_of_answer(STYLED, Answer(PLAIN, "stop")) is None
-    assert drop_of_answer(STYLED, Answer(f"<think>\n</think>\n{PLAIN}\n", "stop")) is None
+    assert judge_answer(STYLED, Answer(PLAIN, "stop")).drop is None
+    assert judge_answer(STYLED, Answer(f"<think>\n</think>\n{PLAIN}\n", "stop")).drop is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_faithful_answer_makes_a_pair():
     ],
 )
 def test_what_makes_no_pair(answer, reason, detail):
-    drop = drop_of_answer(STYLED, answer)
+    drop = judge_answer(STYLED, answer).drop
     assert drop.reason == reason
     assert detail in drop.detail
 
@@ -51,7 +51,7 @@ def test_what_makes_no_pair(answer, reason, detail):
 @pytest.mark.parametrize(("words", "reason"), [(5, "length"), (6, None), (16, None), (17, "length")])
 def test_the_length_ratio(words, reason):
     source = " ".join(["alpha"] * 10)
-    drop = drop_of_answer(source, Answer(" ".join(["beta"] * words)))
+    drop = judge_answer(source, Answer(" ".join(["beta"] * words))).drop
     assert (drop and drop.reason) == reason
 
 
@@ -59,10 +59,10 @@ def test_the_length_ratio(words, reason):
 def test_the_overlap(kept, reason):
     source = " ".join(f"word{'abcdefghijklmnopqrst'[number]}" for number in range(20))
     neutral = " ".join([*source.split()[:kept], *["other"] * (20 - kept)])
-    drop = drop_of_answer(source, Answer(neutral))
+    drop = judge_answer(source, Answer(neutral)).drop
     assert (drop and drop.reason) == reason
 
 
 def test_overlap_counts_words_as_often_as_they_stand_and_in_any_case():
-    assert drop_of_answer("alpha beta gamma delta", Answer("ALPHA, Beta: gamma; delta!")).reason == "overlap"
-    assert drop_of_answer("alpha beta gamma delta", Answer("alpha alpha alpha alpha")) is None
+    assert judge_answer("alpha beta gamma delta", Answer("ALPHA, Beta: gamma; delta!")).drop.reason == "overlap"
+    assert judge_answer("alpha beta gamma delta", Answer("alpha alpha alpha alpha")).drop is None

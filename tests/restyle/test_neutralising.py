@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restyle.data.filters import drop_of_answer
+from restyle.data.filters import WordCounts, judge_answer
 from restyle.data.neutralising import COMPLAINTS, Neutralised, neutralise
 from restyle.data.teachers import NEUTRALISE
 from restyle.faults import FaultKind
@@ -22,7 +22,7 @@ FIRST = Ask(NEUTRALISE, STYLED, "destyle")
 def asked_again(answer):
     """What the teacher is asked after a rejected answer."""
     asks, made = play(neutralise(STYLED, NEUTRALISE), answer, PLAIN)
-    assert made == Neutralised(PLAIN, None, 2)
+    assert made == Neutralised(PLAIN, None, 2, WordCounts.of(PLAIN, STYLED))
     assert asks[0] == FIRST
     assert (asks[1].system, asks[1].user, asks[1].role) == (NEUTRALISE, STYLED, "destyle")
     rejected, complaint = asks[1].after
@@ -35,7 +35,7 @@ def asked_again(answer):
 def test_a_faithful_answer_is_kept_and_asked_for_once():
     asks, made = play(neutralise(STYLED, NEUTRALISE), f"\n{PLAIN}\n")
     assert asks == [FIRST]
-    assert made == Neutralised(PLAIN, None, 1)
+    assert made == Neutralised(PLAIN, None, 1, WordCounts.of(PLAIN, STYLED))
 
 
 def test_facts_that_were_changed_are_named():
@@ -101,7 +101,7 @@ def test_a_second_bad_answer_is_dropped_for_its_own_reason():
 def test_where_asking_again_is_of_no_use_it_is_not_done(system, answer, options):
     asks, made = play(neutralise(STYLED, system, **options), answer)
     assert asks == [Ask(system, STYLED, "destyle")]
-    assert made == Neutralised(None, drop_of_answer(STYLED, answer), 1)
+    assert made == Neutralised(None, judge_answer(STYLED, answer).drop, 1)
 
 
 def test_what_the_teacher_raises_goes_through():
@@ -139,7 +139,7 @@ def test_whatever_is_answered_only_what_passes_all_filters_is_kept(first, second
             break
     assert made is not None
     assert made.asks == len(asks)
-    assert made.drop == drop_of_answer(STYLED, last)
+    assert made.drop == judge_answer(STYLED, last).drop
     fit = made.drop is None or (made.asks == 2 and made.drop.reason == "overlap")
     assert (made.neutral is not None) == fit
     assert all(isinstance(turn, Turn) and turn.text.strip() for ask in asks for turn in ask.after)

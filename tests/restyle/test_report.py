@@ -11,7 +11,7 @@ import pytest
 
 from pairing import build, lines
 from restyle.data import report_counts, report_page
-from restyle.data.filters import drop_of_answer
+from restyle.data.filters import WordCounts, judge_answer
 from restyle.data.report import write_report
 from restyle.errors import PairsError, RowError
 from restyle.messages import Answer
@@ -147,26 +147,39 @@ def test_of_many_pairs_a_few_are_shown_always_the_same(made):
     assert len(shown & fewer) >= report_counts._EXAMPLES - 1
 
 
+def counted(neutral, styled):
+    """A row of ``pairs.jsonl`` as the report sees it."""
+    seen = report_counts.Seen()
+    words = WordCounts.of(neutral, styled)._asdict()
+    seen.add_pair(
+        {"document": "d", "teacher": "t", "split": "train", "words": words, "neutral": neutral, "styled": styled}
+    )
+    return seen
+
+
 def test_ratio_and_overlap_are_those_of_the_filters():
     styled = styled_passage(1)
-    seen = report_counts.Seen()
-    seen.add_pair({"document": "d", "teacher": "t", "split": "train", "neutral": styled, "styled": styled})
-    assert list(seen.overlaps) == [20]
-    assert list(seen.ratios) == [20]
+    same = counted(styled, styled)
+    assert list(same.overlaps) == list(same.ratios) == [20]
     close = styled.replace("Methinks", "Perhaps").replace("naught", "nothing").replace("merry", "glad")
-    detail = drop_of_answer(styled, Answer(close)).detail
-    seen = report_counts.Seen()
-    seen.add_pair({"document": "d", "teacher": "t", "split": "train", "neutral": close, "styled": styled})
-    (number,) = seen.overlaps
+    detail = judge_answer(styled, Answer(close)).drop.detail
+    (number,) = counted(close, styled).overlaps
     assert 0 <= float(detail.split()[0]) - number / 20 < 0.055
-    half = " ".join(plain_passage(1).split()[:15])
-    detail = drop_of_answer("word " * 60, Answer(half.replace("101", ""))).detail
-    seen = report_counts.Seen()
-    seen.add_pair(
-        {"document": "d", "teacher": "t", "split": "train", "neutral": half.replace("101", ""), "styled": "word " * 60}
-    )
-    (number,) = seen.ratios
+    half = " ".join(plain_passage(1).split()[:15]).replace("101", "")
+    detail = judge_answer("word " * 60, Answer(half)).drop.detail
+    (number,) = counted(half, "word " * 60).ratios
     assert 0 <= float(detail.split()[0]) - number / 20 < 0.055
+
+
+def test_the_words_of_a_pair_are_counted_once_and_kept_with_it(made):
+    rows = [json.loads(line) for line in (made / "pairs.jsonl").read_text("utf-8").splitlines()]
+    assert rows
+    for row in rows:
+        neutral, styled = (
+            Counter(re.findall(r"\w+(?:['’-]\w+)*", row[side].lower())) for side in ("neutral", "styled")
+        )
+        shared = (neutral & styled).total()
+        assert row["words"] == {"neutral": neutral.total(), "styled": styled.total(), "shared": shared}
 
 
 def test_a_histogram_counts_everything_in_few_bars():

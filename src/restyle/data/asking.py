@@ -202,7 +202,7 @@ class Asking:
             variants.append(
                 Variant(teacher.identity, drop=made)
                 if isinstance(made, Drop)
-                else Variant(teacher.identity, made.neutral, made.drop)
+                else Variant(teacher.identity, made.neutral, made.drop, words=made.words)
             )
         return number, replace(block, variants=tuple(variants))
 

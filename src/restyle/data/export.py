@@ -165,6 +165,8 @@ def _provenance(block: AuthorBlock, variant: Variant, split: Split) -> str:
         row["context"] = [{"role": turn.role, "content": turn.text} for turn in block.context]
     if variant.as_is:
         row["as_is"] = True
+    if variant.words is not None:
+        row["words"] = variant.words._asdict()
     return _line({**row, "neutral": variant.neutral, "styled": block.text})
 
 

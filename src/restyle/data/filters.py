@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from restyle.facts import losses
 from restyle.faults import find_fault, visible_text
@@ -18,10 +18,10 @@ __all__ = [
     "MINIMUM_RATIO",
     "Drop",
     "Reason",
-    "count_shared",
-    "count_words",
-    "drop_of_answer",
+    "Verdict",
+    "WordCounts",
     "drop_of_block",
+    "judge_answer",
 ]
 
 Reason = Literal[
@@ -56,6 +56,29 @@ class Drop:
     detail: str
 
 
+class WordCounts(NamedTuple):
+    """Words of a pair: of its neutral text, of the author's, and those that both have, as often as both have them."""
+
+    neutral: int
+    styled: int
+    shared: int
+
+    @classmethod
+    def of(cls, neutral: str, styled: str) -> WordCounts:
+        """Those of two texts; capitals make no other word."""
+        ours, theirs = _count(neutral), _count(styled)
+        both = ours.keys() & theirs.keys()  # this way, not ours & theirs, Python's own loops are not in it
+        shared = sum(map(min, map(ours.__getitem__, both), map(theirs.__getitem__, both)))
+        return cls(ours.total(), theirs.total(), shared)
+
+
+class Verdict(NamedTuple):
+    """Why an answer makes no pair (None: it makes one), and the words of the pair; None where they were not counted."""
+
+    drop: Drop | None
+    words: WordCounts | None = None
+
+
 _OF_NO_MODEL = {  # reasons to stop that only teachers give which look answers up
     "not_recorded": Drop("unanswered", "no recorded answer"),
     "unaligned": Drop("unaligned", "no counterpart in the plain version"),
@@ -74,31 +97,24 @@ def drop_of_block(text: str, minimum: int, maximum: int, seen: Container[str]) -
     return None
 
 
-def drop_of_answer(text: str, answer: Answer) -> Drop | None:
-    """Why the teacher's answer does not make a pair with the author's ``text``."""
+def judge_answer(text: str, answer: Answer) -> Verdict:
+    """Whether the teacher's answer makes a pair with the author's ``text``."""
     if drop := _OF_NO_MODEL.get(answer.finish_reason or ""):
-        return drop
+        return Verdict(drop)
     if fault := find_fault(text, answer):
-        return Drop("fault", f"{fault.kind}: {fault.detail}")
+        return Verdict(Drop("fault", f"{fault.kind}: {fault.detail}"))
     neutral = visible_text(answer)
     if lost := losses(text, neutral):
-        return Drop("facts", "; ".join(str(loss) for loss in lost))
-    ours, theirs = count_words(neutral), count_words(text)
-    ratio = ours.total() / max(theirs.total(), 1)
+        return Verdict(Drop("facts", "; ".join(str(loss) for loss in lost)))
+    words = WordCounts.of(neutral, text)
+    ratio = words.neutral / max(words.styled, 1)
     if not MINIMUM_RATIO <= ratio <= MAXIMUM_RATIO:
-        return Drop("length", f"{ratio:.2f} of the author's words")
-    overlap = count_shared(ours, theirs) / max(ours.total(), 1)
+        return Verdict(Drop("length", f"{ratio:.2f} of the author's words"), words)
+    overlap = words.shared / max(words.neutral, 1)
     if overlap > MAXIMUM_OVERLAP:
-        return Drop("overlap", f"{overlap:.2f} of the words stand in the author's text")
-    return None
+        return Verdict(Drop("overlap", f"{overlap:.2f} of the words stand in the author's text"), words)
+    return Verdict(None, words)
 
 
-def count_words(text: str) -> Counter[str]:
-    """How often each word stands in a text, in small letters."""
+def _count(text: str) -> Counter[str]:
     return Counter(_WORD.findall(text.lower()))
-
-
-def count_shared(ours: Counter[str], theirs: Counter[str]) -> int:
-    """The words that both have, as often as both have them."""
-    shared = ours.keys() & theirs.keys()  # this way, not ours & theirs, Python's own loops are not in it
-    return sum(map(min, map(ours.__getitem__, shared), map(theirs.__getitem__, shared)))

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from restyle.data.filters import Drop, drop_of_answer
+from restyle.data.filters import Drop, WordCounts, judge_answer
 from restyle.facts import losses
 from restyle.faults import find_fault, visible_text
 from restyle.messages import Answer, Ask, Turn
@@ -48,11 +48,13 @@ class Neutralised:
             teacher stood when it was asked again; else None.
         drop: Why the last answer makes no pair; None where it makes one.
         asks: How often the teacher was asked.
+        words: Of the neutral version and the block; None where there is no such version.
     """
 
     neutral: str | None
     drop: Drop | None
     asks: int
+    words: WordCounts | None = None
 
 
 def neutralise(text: str, system: str, *, repair: bool = True) -> Generator[Ask, Answer, Neutralised]:
@@ -69,14 +71,14 @@ def neutralise(text: str, system: str, *, repair: bool = True) -> Generator[Ask,
     """
     ask = Ask(system, text, "destyle")
     answer = yield ask
-    drop = drop_of_answer(text, answer)
+    drop, words = judge_answer(text, answer)
     asks = 1
     if drop is not None and repair and system and answer.finish_reason not in _FINAL:
         answer = yield replace(ask, after=_complaint(text, answer, drop))
-        drop = drop_of_answer(text, answer)
+        drop, words = judge_answer(text, answer)
         asks = 2
     fit = drop is None or (drop.reason == "overlap" and asks > 1)
-    return Neutralised(visible_text(answer) if fit else None, drop, asks)
+    return Neutralised(visible_text(answer), drop, asks, words) if fit else Neutralised(None, drop, asks)
 
 
 def _complaint(text: str, answer: Answer, drop: Drop) -> tuple[Turn, Turn]:

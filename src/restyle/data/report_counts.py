@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from restyle.data.filters import count_shared, count_words
+from restyle.data.filters import WordCounts
 
 __all__ = ["Sample", "Seen"]
 
@@ -49,11 +49,10 @@ class Seen:
 
     def add_pair(self, row: dict[str, Any]) -> None:
         """Count a row of ``pairs.jsonl``."""
-        ours, theirs = count_words(row["neutral"]), count_words(row["styled"])
-        neutral, styled = ours.total(), theirs.total()
-        self.words[styled // 20] += 1
-        self.ratios[20 * neutral // max(styled, 1)] += 1
-        self.overlaps[20 * count_shared(ours, theirs) // max(neutral, 1)] += 1
+        words = WordCounts(**row["words"])
+        self.words[words.styled // 20] += 1
+        self.ratios[20 * words.neutral // max(words.styled, 1)] += 1
+        self.overlaps[20 * words.shared // max(words.neutral, 1)] += 1
         self.documents[row["document"], "pairs"] += 1
         self.teachers[row["teacher"], "pairs"] += 1
         self.examples.add(row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,10 +35,17 @@ def to_json(row: Row, form: RowFormat = "prompt_completion") -> str:
 
     ``prompt_completion`` puts TRL's loss on the completion alone; in ``messages`` rows it would fall on every token.
     """
-    texts = (row.ask.system, row.ask.user, row.answer)
-    messages = [{"role": role, "content": text} for role, text in zip(_ROLES, texts, strict=True)]
-    value = {"messages": messages} if form == "messages" else {"prompt": messages[:2], "completion": messages[2:]}
-    return json.dumps(value, ensure_ascii=False)
+    system, user, answer = map(_string, (row.ask.system, row.ask.user, row.answer))
+    asked = f'{{"role": "system", "content": {system}}}, {{"role": "user", "content": {user}}}'
+    answered = f'{{"role": "assistant", "content": {answer}}}'
+    if form == "messages":
+        return f'{{"messages": [{asked}, {answered}]}}'
+    return f'{{"prompt": [{asked}], "completion": [{answered}]}}'
+
+
+@lru_cache(maxsize=8)  # a pair's texts stand in both directions and both formats
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def parse_row(value: object, direction: Role) -> Row:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self
 
-from restyle.data.filters import Drop, Reason
+from restyle.data.filters import Drop, Reason, WordCounts
 from restyle.errors import PairsError
 from restyle.messages import Turn
 
@@ -25,7 +25,8 @@ CREATE TABLE blocks (
 );
 CREATE INDEX blocks_by_text ON blocks (digest);
 CREATE TABLE variants (
-    number INTEGER, place INTEGER, teacher TEXT, neutral TEXT, reason TEXT, detail TEXT, as_is INTEGER DEFAULT 0,
+    number INTEGER, place INTEGER, teacher TEXT, neutral TEXT, reason TEXT, detail TEXT, as_is INTEGER,
+    neutral_words INTEGER, styled_words INTEGER, shared_words INTEGER,
     PRIMARY KEY (number, place)
 ) WITHOUT ROWID;
 CREATE TABLE held_out (digest BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -37,7 +38,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _BLOCKS = "SELECT number, document, start, end, text, context, parameters, reason, detail FROM blocks"
 _VARIANTS = """
-SELECT number, teacher, neutral, reason, detail, as_is FROM variants WHERE number BETWEEN ? AND ? ORDER BY number, place
+SELECT number, teacher, neutral, reason, detail, as_is, neutral_words, styled_words, shared_words
+FROM variants WHERE number BETWEEN ? AND ? ORDER BY number, place
 """
 _PAGE = 256  # blocks in memory
 _NOT_HELD_OUT = """
@@ -68,12 +70,14 @@ class Variant:
         neutral: Its neutral version; of a drop only where the wording has hardly changed, and the teacher stands by it.
         drop: Why it makes no pair.
         as_is: Whether the pair was kept although its sides are nearly the same, see `Staging.keep_as_is`.
+        words: Of ``neutral`` and the block; None where there is no neutral version.
     """
 
     teacher: str
     neutral: str | None = None
     drop: Drop | None = None
     as_is: bool = False
+    words: WordCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,8 @@ class Staging:
             self._rows("UPDATE blocks SET parameters = ?, reason = ?, detail = ? WHERE number = ?", *values)
         for place, variant in enumerate(block.variants):
             made = (number, place, variant.teacher, variant.neutral, *_columns(variant.drop), variant.as_is)
-            self._rows("INSERT OR REPLACE INTO variants VALUES (?, ?, ?, ?, ?, ?, ?)", *made)
+            words = variant.words or (None, None, None)
+            self._rows("INSERT OR REPLACE INTO variants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *made, *words)
 
     def blocks(self, *, mixed: int | None = None) -> Iterator[tuple[int, AuthorBlock]]:
         """The blocks with their numbers, in the order they came; they may be settled meanwhile.
@@ -205,8 +210,9 @@ class Staging:
 
     def _variants(self, first: int, last: int) -> dict[int, list[Variant]]:
         found: dict[int, list[Variant]] = {}
-        for number, teacher, neutral, reason, detail, as_is in self._rows(_VARIANTS, first, last):
-            found.setdefault(number, []).append(Variant(teacher, neutral, _drop(reason, detail), bool(as_is)))
+        for number, teacher, neutral, reason, detail, as_is, *counts in self._rows(_VARIANTS, first, last):
+            words = None if counts[0] is None else WordCounts(*counts)
+            found.setdefault(number, []).append(Variant(teacher, neutral, _drop(reason, detail), bool(as_is), words))
         return found
 
     def _rows(self, query: str, *values: object) -> list[Any]:
