@@ -12,6 +12,7 @@ import openai
 
 from restyle.serving import create_app
 from restyle.serving.run import listen, make_server
+from restyle.testing import Sandbox
 
 THINGS = ["harbour", "road", "garden", "letter", "window", "lantern", "river", "market", "chapel", "kitchen", "orchard"]
 BASE = "restyle-embedded"
@@ -52,6 +53,16 @@ def running(folder):
         stack.callback(server.handle_exit, signal.SIGTERM, None)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         yield stack.enter_context(openai.OpenAI(base_url=url, api_key="unused", max_retries=0))
+
+
+@contextmanager
+def playing(host, sandbox=None):
+    """A sandbox that plays ``host``, and a client of it."""
+    with sandbox or Sandbox() as running:
+        running.tuning.host = host
+        url = running.base_url.replace("/v1", "/openai/v1" if host == "azure" else "/v1")
+        with openai.OpenAI(base_url=url, api_key="unused", max_retries=0) as client:
+            yield running, client
 
 
 def upload(client, content, name="train.jsonl"):

@@ -37,7 +37,7 @@ def host(*answers, status="200 OK", kind="application/json"):
                 while b"\r\n\r\n" not in received:
                     received += connection.recv(65536)
                 head, _, body = received.partition(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split()[0])
+                length = int((head.lower().partition(b"content-length:")[2].split() or [0])[0])
                 while len(body) < length:
                     body += connection.recv(65536)
                 content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

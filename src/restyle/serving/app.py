@@ -18,7 +18,9 @@ from restyle.serving.file_routes import FileRoutes
 from restyle.serving.job_routes import JobRoutes
 from restyle.serving.jobs import Jobs
 from restyle.serving.models import Models, Reply
+from restyle.serving.nebius_routes import NebiusRoutes
 from restyle.serving.store import Store
+from restyle.serving.tuning_rules import TuningRules
 from restyle.serving.web import (
     ClientDisconnect,
     HTTPException,
@@ -46,6 +48,7 @@ def create_app(
     alter: Alter | None = None,
     word_latency: float = 0.0,
     batch_rules: BatchRules | None = None,
+    tuning_rules: TuningRules | None = None,
 ) -> Starlette:
     """The OpenAI-compatible server over the embedded styles of ``home``; one process at a time for one ``state``.
 
@@ -56,9 +59,11 @@ def create_app(
         alter: Changes answers before they are sent; for tests.
         word_latency: Seconds that each word of a chat answer takes; for tests.
         batch_rules: What goes wrong with batches; for tests.
+        tuning_rules: Which host's fine-tuning is played, and what goes wrong with it; for tests.
     """
     store = Store(state or (home or home_directory()) / "serving")
-    jobs = Jobs(store)
+    rules = tuning_rules or TuningRules()
+    jobs = Jobs(store, rules)
     models = Models(home, jobs.records, replies)
     pool = ThreadPoolExecutor(_THREADS, "restyle-serving")
     chat = ChatCompletions(models, pool, alter=alter, word_latency=word_latency)
@@ -77,8 +82,9 @@ def create_app(
         Route("/health", _health),
         Route("/v1/chat/completions", chat.answer, methods=["POST"]),
         *listing.routes(),
-        *FileRoutes(store, pool).routes(),
-        *JobRoutes(jobs, pool).routes(),
+        *FileRoutes(store, pool, rules).routes(),
+        *JobRoutes(jobs, pool, rules).routes(),
+        *NebiusRoutes(jobs.records, pool, rules).routes(),
         *batches.routes(),
     ]
     handlers = {ApiError: _api_error, HTTPException: _http_error, ClientDisconnect: _gone, Exception: _unexpected}

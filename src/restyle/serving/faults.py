@@ -1,4 +1,4 @@
-"""Faults on demand for the sandbox: an ASGI layer that records chat requests and spoils some of the answers."""
+"""Faults on demand for the sandbox: an ASGI layer that records chat requests and spoils answers as it is told to."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from restyle.messages import Answer
 from restyle.serving.completions import pieces
 from restyle.serving.errors import ApiError
 from restyle.serving.limits import RateLimits, Refused
+from restyle.serving.tuning_rules import TuningRules
 from restyle.serving.web import ASGIApp, Message, Receive, Scope, Send, error_response
 
-__all__ = ["Fault", "FaultKind", "FaultyApp", "Recorded", "alter"]
+__all__ = ["CHAT", "Fault", "FaultKind", "FaultyApp", "Injected", "Recorded", "alter"]
 
-FaultKind = Literal["status", "drop", "truncate", "slow", "empty", "length", "reasoning", "think", "refusal", "comment"]
+_Wire = Literal["status", "drop", "lost", "truncate", "slow"]
+_Answer = Literal["empty", "length", "reasoning", "think", "refusal", "comment"]
+FaultKind = Literal[_Wire, _Answer]
 
-_CHAT = "/v1/chat/completions"
+CHAT = "/v1/chat/completions"
 _FAULT = "restyle.fault"  # where a request's fault travels in its ASGI scope
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one chat request.
+    """What goes wrong with one request.
 
     Attributes:
-        kind: ``status``: an HTTP error instead of an answer. ``drop``: the connection is closed without an answer.
-            ``truncate``: it is closed in the middle of the answer's bytes. ``slow``: the answer comes ``delay`` seconds
-            later. ``empty``: the answer has no text. ``length``: half of the text, with ``finish_reason="length"``.
+        kind: ``status``: an HTTP error instead of an answer. ``drop``: the connection is closed without an answer, and
+            nothing was done. ``lost``: it is closed without an answer after all was done. ``truncate``: it is closed in
+            the middle of the answer's bytes. ``slow``: the answer comes ``delay`` seconds later. The others are faults
+            of chat answers: ``empty``: no text. ``length``: half of the text, with ``finish_reason="length"``.
             ``reasoning``: the text comes in ``reasoning_content``. ``think``: a ``<think>`` block before the text.
             ``refusal``: "I'm sorry, ..." instead of the text. ``comment``: "Sure, here is ..." before the text.
         status: The HTTP status of kind ``status``.
@@ -51,6 +55,11 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"no fault is called {self.kind!r}: use one of {', '.join(get_args(FaultKind))}")
+
+    @property
+    def is_of_the_wire(self) -> bool:
+        """Whether it can happen to any request, not to chat answers alone."""
+        return self.kind in get_args(_Wire)
 
     def alter(self, answer: Answer) -> Answer:
         """The answer as this fault leaves it."""
@@ -76,34 +85,59 @@ class Recorded:
     headers: dict[str, str] = field(repr=False)  # with the caller's key
 
 
+class Injected(NamedTuple):
+    """A fault that waits for a request whose path begins with ``path``; of any method where ``method`` is None."""
+
+    fault: Fault
+    path: str = CHAT
+    method: str | None = "POST"
+
+
 @dataclass(frozen=True, slots=True)
 class FaultyApp:
-    """An application behind a recorder, a latency and a queue of faults, one for each chat request.
+    """An application behind a recorder, a latency and a queue of faults.
 
     Attributes:
         app: The application, created with `alter` for its answers.
         requests: Where every chat request is written down.
-        faults: What is still to go wrong.
+        faults: What is still to go wrong; a request suffers the first that waits for it.
         latency: Seconds before every chat answer.
         hang_up: Closes the connection from that client address; ASGI has no message for it.
-        limits: What is enforced before anything else.
+        limits: What is enforced on chat requests before anything else.
+        tuning: Whose paths are played.
     """
 
     app: ASGIApp
     requests: list[Recorded]
-    faults: deque[Fault]
+    faults: list[Injected]
     latency: float
     hang_up: Callable[[tuple[str, int]], None]
     limits: RateLimits = field(default_factory=RateLimits)
+    tuning: TuningRules = field(default_factory=TuningRules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection as ASGI has it."""
-        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", _CHAT):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        given = scope
+        if self.tuning.host == "azure":
+            scope = {**scope, "path": scope["path"].removeprefix("/openai")}
+        if (scope["method"], scope["path"]) != ("POST", CHAT):
+            fault = self._fault(scope)
+            if fault is None:
+                await self.app(scope, receive, send)
+            else:
+                await asyncio.sleep(fault.delay if fault.kind == "slow" else 0.0)
+                await self._suffer(fault, scope, _replayed(await _body(receive), receive), send)
+            return
         raw = await _body(receive)
-        recorded = _recorded(scope, raw)
+        recorded = _recorded(given, raw)
         self.requests.append(recorded)
+        if self._is_not_deployed(recorded.body.get("model")):
+            error = ApiError(404, "The API deployment for this resource does not exist.", code="DeploymentNotFound")
+            await _failure(error, None)(scope, receive, send)
+            return
         try:
             self.limits.take(recorded.body)
         except Refused as refused:
@@ -112,20 +146,36 @@ class FaultyApp:
             await _failure(error, ceil(refused.seconds))(scope, receive, _with_headers(send, headers))
             return
         send = _with_headers(send, self.limits.headers())
-        scope[_FAULT] = fault = self.faults.popleft() if self.faults else None
+        scope[_FAULT] = fault = self._fault(scope)
+        await asyncio.sleep(self.latency + (fault.delay if fault and fault.kind == "slow" else 0.0))
+        await self._suffer(fault, scope, _replayed(raw, receive), send)
+
+    def _is_not_deployed(self, model: object) -> bool:
+        """Whether that is a model tuned at ``azure``, which answers under a deployment's name alone."""
+        rules = self.tuning
+        return rules.host == "azure" and ".ft-" in str(model) and model not in rules.deployments
+
+    def _fault(self, scope: Scope) -> Fault | None:
+        """The first fault that waits for such a request; it waits no more."""
+        for number, (fault, path, method) in enumerate(self.faults):
+            if scope["path"].startswith(path) and method in {None, scope["method"]}:
+                del self.faults[number]
+                return fault
+        return None
+
+    async def _suffer(self, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> None:
         kind = fault.kind if fault else None
-        await asyncio.sleep(self.latency + (fault.delay if fault and kind == "slow" else 0.0))
         if fault and kind == "status":
             error = ApiError(fault.status, f"An injected fault: HTTP {fault.status}.", code=_CODES.get(fault.status))
             await _failure(error, fault.retry_after)(scope, receive, send)
-        elif kind in {"drop", "truncate"}:
-            if kind == "truncate":
-                await _send_half(self.app, scope, _replayed(raw, receive), send)
+        elif kind in {"drop", "lost", "truncate"}:
+            if kind != "drop":
+                await _send_half(self.app, scope, receive, send if kind == "truncate" else _nowhere)
             self.hang_up(scope["client"])
             while (await receive())["type"] != "http.disconnect":
                 pass
         else:
-            await self.app(scope, _replayed(raw, receive), send)
+            await self.app(scope, receive, send)
 
 
 def alter(scope: Scope, answer: Answer) -> Answer:
@@ -179,6 +229,10 @@ def _replayed(raw: bytes, receive: Receive) -> Receive:
         return messages.popleft() if messages else await receive()
 
     return replay
+
+
+async def _nowhere(_: Message) -> None:
+    """Send nothing."""
 
 
 async def _send_half(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Executor
 from typing import Any
 
 from restyle.serving.errors import ApiError, missing_parameter
 from restyle.serving.store import Store
+from restyle.serving.tuning_hosts import HOSTS
+from restyle.serving.tuning_rules import TuningRules
 from restyle.serving.web import Request, Response, Route, UploadFile, in_thread, json_response, page
 
-__all__ = ["MAX_FILE_BYTES", "FileRoutes"]
+__all__ = ["MAX_FILE_BYTES", "FileRoutes", "is_processed"]
 
 MAX_FILE_BYTES = 512 * 2**20  # as at OpenAI
 _PURPOSES = ("batch", "fine-tune")
 _PAGE = 10_000
 
 
+def is_processed(file: dict[str, Any]) -> bool:
+    """Whether the host has looked at a file since it was uploaded."""
+    return bool(time.time() >= file.get("processed_at", 0.0))
+
+
 class FileRoutes:
     """The endpoints over the files of ``store``; the disk is touched in threads of ``pool``."""
 
-    def __init__(self, store: Store, pool: Executor) -> None:
+    def __init__(self, store: Store, pool: Executor, rules: TuningRules) -> None:
         self._store = store
         self._pool = pool
+        self._rules = rules
 
     def routes(self) -> list[Route]:
         """What to add to the application."""
@@ -45,15 +54,19 @@ class FileRoutes:
             if (upload.size or 0) > MAX_FILE_BYTES:
                 raise ApiError(413, f"Maximum file size exceeded: {upload.size} bytes, {MAX_FILE_BYTES} allowed.")
             content, name = await upload.read(), upload.filename or "upload"
-        return json_response(await in_thread(self._pool, self._store.add_file, name, purpose, content))
+        seconds = self._rules.file_seconds if purpose == "fine-tune" else 0.0
+        file = await in_thread(self._pool, self._store.add_file, name, purpose, content, seconds)
+        if purpose == "fine-tune":
+            self._rules.uploads.append((name, content))
+        return json_response(self._shown(file))
 
     async def _list(self, request: Request) -> Response:
         files = await in_thread(self._pool, self._store.files)
         wanted = request.query_params.get("purpose")
-        return page([file for file in files if wanted in (None, file["purpose"])], request, limit=_PAGE)
+        return page([self._shown(file) for file in files if wanted in (None, file["purpose"])], request, limit=_PAGE)
 
     async def _show(self, request: Request) -> Response:
-        return json_response(await self._found(request))
+        return json_response(self._shown(await self._found(request)))
 
     async def _content(self, request: Request) -> Response:
         file = await self._found(request)
@@ -64,6 +77,11 @@ class FileRoutes:
         file = await self._found(request)
         await in_thread(self._pool, self._store.delete_file, file["id"])
         return json_response({"id": file["id"], "object": "file", "deleted": True})
+
+    def _shown(self, file: dict[str, Any]) -> dict[str, Any]:
+        unprocessed = HOSTS[self._rules.host].unprocessed
+        status = file["status"] if unprocessed and is_processed(file) else unprocessed
+        return {name: value for name, value in file.items() if name != "processed_at"} | {"status": status}
 
     async def _found(self, request: Request) -> dict[str, Any]:
         name = request.path_params["id"]

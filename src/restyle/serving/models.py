@@ -87,9 +87,9 @@ class Models:
         return answer
 
     def _reply(self, name: str) -> Reply | None:
-        """The scripted reply of that name or, after all exact names, of the first pattern that it fits."""
-        if name in self._replies:
-            return self._replies[name]
+        """The scripted reply of that name or, after all exact names, trained ones too, of the first pattern it fits."""
+        if name in self._replies or name in self._jobs.trained():
+            return self._replies.get(name)
         return next((reply for key, reply in self._replies.items() if "*" in key and fnmatchcase(name, key)), None)
 
     def _style_model(self, name: str) -> Path | None:

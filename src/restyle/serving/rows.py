@@ -16,7 +16,7 @@ class _RowProblemError(Exception):
     """What is wrong with a row, before it is known where the row stands."""
 
 
-def read_rows(content: bytes, name: str) -> list[tuple[str, str]]:
+def read_rows(content: bytes, name: str, *, only_messages: bool = False) -> list[tuple[str, str]]:
     """The source and the target of every row of a JSONL file; blank lines are skipped.
 
     A row is ``{"messages": [system, user, assistant]}``, or ``{"prompt": ..., "completion": ...}`` where each side is
@@ -25,6 +25,7 @@ def read_rows(content: bytes, name: str) -> list[tuple[str, str]]:
     Args:
         content: The file, UTF-8 with or without a byte order mark.
         name: What to call the file in errors.
+        only_messages: Whether prompt and completion are refused.
 
     Raises:
         RowError: A row does not fit; the message begins with ``name:line``.
@@ -34,7 +35,7 @@ def read_rows(content: bytes, name: str) -> list[tuple[str, str]]:
         if not line.strip():
             continue
         try:
-            rows.append(_pair(json.loads(line.decode())))
+            rows.append(_pair(json.loads(line.decode()), only_messages=only_messages))
         except UnicodeDecodeError as error:
             problem = f"not UTF-8 at byte {error.start + 1}: write the file as UTF-8"
             raise RowError(f"{name}:{number}: {problem}") from error
@@ -46,17 +47,18 @@ def read_rows(content: bytes, name: str) -> list[tuple[str, str]]:
     return rows
 
 
-def _pair(row: Any) -> tuple[str, str]:  # noqa: ANN401 - whatever JSON holds
+def _pair(row: Any, *, only_messages: bool) -> tuple[str, str]:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(row, dict):
         raise _RowProblemError(f"a row is a JSON object, this is a {type(row).__name__}")
-    prompt, completion = row.get("prompt"), row.get("completion")
+    prompt, completion = (None, None) if only_messages else (row.get("prompt"), row.get("completion"))
     if isinstance(prompt, str) and isinstance(completion, str):
         return _filled(prompt, "prompt"), _filled(completion, "completion")
     messages = row.get("messages")
     if isinstance(prompt, list) and isinstance(completion, list):
         messages = [*prompt, *completion]
     if not isinstance(messages, list):
-        raise _RowProblemError("a row has 'messages' (a list), or 'prompt' and 'completion' (two texts or two lists)")
+        other = "" if only_messages else ", or 'prompt' and 'completion' (two texts or two lists)"
+        raise _RowProblemError(f"a row has 'messages' (a list){other}")
     said = [_message(message, index) for index, message in enumerate(messages)]
     if not said or said[-1][0] != "assistant":
         raise _RowProblemError("the last message must be the assistant's: it is what the model learns to say")

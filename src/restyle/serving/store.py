@@ -37,8 +37,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def add_file(self, filename: str, purpose: str, content: bytes) -> dict[str, Any]:
-        """Keep an uploaded file and return its description."""
+    def add_file(self, filename: str, purpose: str, content: bytes, seconds: float = 0.0) -> dict[str, Any]:
+        """Keep an uploaded file, which is processed after so many seconds, and return its description."""
         description: dict[str, Any] = {
             "id": new_id("file"),
             "object": "file",
@@ -48,6 +48,8 @@ class Store:
             "purpose": purpose,
             "status": "processed",
         }
+        if seconds:
+            description["processed_at"] = time.time() + seconds
         # The description comes last: a file that is listed has its content.
         write_atomically(self._path("files", description["id"], "bin"), content)
         self._write("files", description["id"], description)
