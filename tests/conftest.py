@@ -17,7 +17,15 @@ from restyle.demo import ANSWERS, CORPUS, RECORDED, STYLE
 from restyle.training import train
 from support import write_letters
 
-_FOREIGN = ("OPENAI_", "RESTYLE_", "LANGSMITH_", "LANGCHAIN_")  # settings of whoever runs the tests
+_FOREIGN = (
+    "OPENAI_",
+    "AZURE_OPENAI_",
+    "NEBIUS_",
+    "TOGETHER_",
+    "RESTYLE_",
+    "LANGSMITH_",
+    "LANGCHAIN_",
+)  # settings of whoever runs the tests
 
 
 def _is_here(host: object) -> bool:

@@ -18,6 +18,7 @@ the value, the place (``path:line`` where there is one) and the next step.
     ├── LedgerError (ValueError)          a ledger that cannot be read, or not be written to
     ├── ModelFileError (ValueError)       an embedded model file that does not fit
     ├── ModelError (RuntimeError)         a model that did not answer
+    ├── TrainingError (RuntimeError)      a training that failed, or was cancelled
     ├── ChatModelError (TypeError)        a model that would not send the prompt as it was trained
     ├── ShapeError (TypeError)            a value in which no text to rewrite is known
     ├── LossError (ValueError)            a rewrite lost facts and ``on_loss="raise"``
@@ -46,6 +47,7 @@ __all__ = [
     "StyleNameError",
     "StyleNotFoundError",
     "TeacherMissingError",
+    "TrainingError",
 ]
 
 
@@ -111,6 +113,10 @@ class ModelError(RestyleError, RuntimeError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class TrainingError(RestyleError, RuntimeError):
+    """A host's training has failed, was cancelled, or is not known here."""
 
 
 class ChatModelError(RestyleError, TypeError):

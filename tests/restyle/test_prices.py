@@ -53,6 +53,13 @@ def test_the_list_of_the_home_is_read(home):
     assert Prices.load().find("gpt-6-luna") == Price(0.3, 1.2, 0.5)
 
 
+def test_training_has_a_price_only_where_one_is_given(tmp_path):
+    tables = {"a": "trained = 3.5", "b": "", "c": "trained = 0"}
+    text = "\n".join(f"[{name}]\nread = 1\nwritten = 2\n{trained}" for name, trained in tables.items())
+    prices = Prices.load(price_list(tmp_path, text))
+    assert [prices.find(name).trained for name in "abc"] == [3.5, None, 0]
+
+
 @pytest.mark.parametrize(
     ("names", "read"),
     [
@@ -92,13 +99,15 @@ def test_what_tokens_cost():
         ("price = 3", '["price"] is no table'),
         ("[gpt-4.1]\nread = 1\nwritten = 2", "has a table '1' inside: write the model's whole name in quotes"),
         ("[a]\nread = 1", '["a"] written is missing'),
-        ("[a]\nread = 1\nwritten = 2\nwriten = 3", "has 'writen': known are read, written, batch_discount"),
+        ("[a]\nread = 1\nwritten = 2\nwriten = 3", "has 'writen': known are read, written, batch_discount, trained"),
         ("[a]\nread = -1\nwritten = 2", "read is -1: give dollars per million tokens, 0 or more"),
         ("[a]\nread = 1\nwritten = nan", "written is nan"),
         ("[a]\nread = inf\nwritten = 1", "read is inf"),
         ("[a]\nread = true\nwritten = 1", "read is True"),
         ('[a]\nread = "1"\nwritten = 1', "read is '1'"),
         ("[a]\nread = 1\nwritten = 1\nbatch_discount = 50", "batch_discount is 50: give a share from 0 to 1"),
+        ("[a]\nread = 1\nwritten = 1\ntrained = -1", "trained is -1: give dollars per million tokens"),
+        ("[a]\nread = 1\nwritten = 1\ntrained = true", "trained is True: give dollars per million tokens"),
     ],
 )
 def test_a_list_that_does_not_fit(tmp_path, text, says):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, TypeVar
 
 from restyle.answering import client_options, model_error
 from restyle.data.gate import retry_after
 from restyle.errors import ModelError
+from restyle.host_errors import mends, transport_error
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchHost", "Pace"]
 
-_MEND = frozenset({408, 409, 429})  # statuses beside the server's own that may be gone the next time
-_NEVER = "insufficient_quota"  # a 429 that no waiting mends
 _GONE = 404
 _ATTEMPTS = 8  # six minutes at the default pace
 _TRANSFER = 3600.0  # seconds without a byte of a file before the connection counts as dead
@@ -98,7 +96,7 @@ class BatchHost:
             )
         except OpenAIError as error:
             said = self._said(error, "no batches: run it without them")
-            if _mends(error):
+            if mends(error):
                 return said
             raise said from None
         return batch.id
@@ -155,9 +153,9 @@ class BatchHost:
         while True:
             try:
                 return await call()
-            except (OpenAIError, _transport_error()) as error:
+            except (OpenAIError, transport_error()) as error:
                 attempts += 1
-                if attempts == _ATTEMPTS or not _mends(error):
+                if attempts == _ATTEMPTS or not mends(error):
                     raise self._said(error, missing) from None
                 headers = getattr(getattr(error, "response", None), "headers", {})
                 wait = max(pause, retry_after(headers) or 0.0)
@@ -168,20 +166,3 @@ class BatchHost:
         if getattr(error, "status_code", None) == _GONE:
             return ModelError(f"{self._base_url or 'OpenAI'} has {missing} (HTTP {_GONE})", _GONE)
         return model_error(error, self._model, self._base_url)
-
-
-def _mends(error: Any) -> bool:  # noqa: ANN401 - as above
-    """Whether the same request may do better later."""
-    from openai import APIConnectionError, APIStatusError  # noqa: PLC0415 - as above
-
-    if isinstance(error, APIStatusError):
-        return (error.status_code in _MEND and error.code != _NEVER) or error.status_code >= 500  # noqa: PLR2004 - all of the server's
-    return isinstance(error, APIConnectionError | _transport_error())
-
-
-def _transport_error() -> type[Exception]:
-    """What breaks off a download; the SDK translates only what happens before it."""
-    from openai import DefaultAsyncHttpxClient  # noqa: PLC0415 - as above
-
-    error: type[Exception] = import_module(str(DefaultAsyncHttpxClient.__base__.__module__)).HTTPError
-    return error

@@ -70,6 +70,16 @@ class PairSet:
         self._check(file_name(role, split))
         return rows
 
+    def messages_file(self, role: Role, split: Split) -> Path:
+        """The file of one direction and split in the format that OpenAI-compatible hosts take.
+
+        Raises:
+            PairsError: It is missing, or is not the one that the manifest describes.
+        """
+        name = file_name(role, split, "messages")
+        self._check(name)
+        return self.directory / name
+
     def author_texts(self) -> list[str]:
         """The author's blocks outside the held-out documents, those without a pair included."""
         self._check("author.jsonl")

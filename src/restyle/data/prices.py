@@ -7,6 +7,7 @@ in file names; the name in quotes, dollars per million tokens::
     read = 0.30
     written = 1.20
     batch_discount = 0.5    # share that the Batch API takes off; 0 if it is not there
+    trained = 3.00          # of fine-tuning, for every pass over a token; may be missing
 
     ["local-*"]
     read = 0
@@ -47,11 +48,12 @@ _TOKENIZER_URL = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktok
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens, and the share (0-1) that the Batch API takes off."""
+    """Dollars per million tokens, and the share (0-1) that the Batch API takes off; ``trained`` is None if not told."""
 
     read: float
     written: float
     batch_discount: float = 0.0
+    trained: float | None = None
 
     def of(self, usage: Usage, *, batch: bool = False) -> float:
         """What so many tokens cost, in dollars."""
@@ -265,7 +267,7 @@ def _parse(place: str, table: object) -> Price:
     if unknown := table.keys() - Price.__annotations__.keys():
         raise PairsError(f"{place} has {min(unknown)!r}: known are {', '.join(Price.__annotations__)}")
     numbers = {"batch_discount": 0.0, **table}
-    for name in Price.__annotations__:
+    for name in Price.__annotations__.keys() - ({"trained"} - table.keys()):
         _check(f"{place} {name}", numbers.get(name), 1.0 if name == "batch_discount" else math.inf)
     return Price(**numbers)
 
