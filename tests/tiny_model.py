@@ -12,6 +12,9 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
+# One short epoch, at a rate at which two random layers learn something.
+QUICK = {"epochs": 1, "batch_size": 2, "device_batch_size": 2, "learning_rate": 5e-3, "rank": 8}
+
 
 def make_tiny_model(folder: Path, texts: Iterable[str], **shape: Any) -> Path:
     """Save model and tokenizer under ``folder``, where `transformers` loads them from, and return it.

@@ -22,7 +22,7 @@ class GoldenPrompt:
         user: The user message.
         text: Both as the chat template rendered them, with the generation prompt.
         ids: The token ids of ``text``, no special tokens added.
-        template_digest: SHA-256 of the chat template's UTF-8 bytes, in hexadecimal.
+        template_digest: SHA-256 of the chat template's UTF-8 bytes, in hexadecimal; empty: the host does not show it.
         base: The base model, by name or path.
         revision: The base model's commit; None where it has none (a path) or it is not known.
         kwargs: What the template was given beside the messages, the request's ``chat_template_kwargs``.

@@ -16,41 +16,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
 pytest.importorskip("trl")
 
 from restyle.data.pairs import PairSet, build_pairs
-from restyle.demo import CORPUS, RECORDED
 from restyle.errors import PromptError, RowError
 from restyle.style import Style
 from restyle.training import train
 from support import write_letters
-from tiny_model import CHAT_TEMPLATE, make_tiny_model
+from tiny_model import CHAT_TEMPLATE, QUICK
 
-# One short epoch, at a rate at which two random layers learn something.
-QUICK = {"epochs": 1, "batch_size": 2, "device_batch_size": 2, "learning_rate": 5e-3, "rank": 8}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Threads of torch wait for each other: on busy cores two take four times as long as one."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def few_pairs(tmp_path_factory):
-    """Pairs of the demonstration's first papers."""
-    folder = tmp_path_factory.mktemp("few")
-    papers = shutil.copytree(
-        CORPUS, folder / "papers", ignore=shutil.ignore_patterns("recorded.jsonl", "0[6-9]*", "1*")
-    )
-    return build_pairs(papers, style="keeper", teacher=RECORDED, out=folder / "pairs")
-
-
-@pytest.fixture(scope="session")
-def tiny(few_pairs, tmp_path_factory):
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model", few_pairs.author_texts())
+pytest_plugins = ["local_fixtures"]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="session")
@@ -77,12 +50,6 @@ def tuned_home(few_pairs, tiny, seen, tmp_path_factory):
         patch.setattr(DataCollatorForLanguageModeling, "torch_call", watched)
         train(few_pairs, provider="local", base=str(tiny), home=home, **QUICK)
     return home
-
-
-@pytest.fixture
-def letter_pairs(tmp_path):
-    sources, recorded = write_letters(tmp_path)
-    return build_pairs(sources, style="author", teacher=recorded, out=tmp_path / "pairs")
 
 
 def test_the_loss_falls_below_the_bases(tuned_home, few_pairs):
@@ -122,7 +89,7 @@ def test_the_card_says_how_to_reach_what_was_trained(tuned_home, few_pairs, tiny
     for role, stage in (("restyle", style.restyle), ("destyle", style.destyle)):
         assert (stage.provider, stage.model) == ("openai", f"keeper-{role}")
         assert stage.base_url == "http://127.0.0.1:8000/v1"
-        assert stage.request == {"temperature": 0.7, "top_p": 0.95}
+        assert stage.request == {"temperature": 0.7, "top_p": 0.8}
     assert style.dataset == few_pairs.digest
     assert (style.training["base"], style.training["revision"]) == (str(tiny.resolve()), None)
     assert style.training["settings"]["rank"] == QUICK["rank"]
@@ -309,7 +276,7 @@ def test_a_folder_without_a_model(refused, tmp_path):
         ({"learning_rate": 2.0}, "learning_rate is 2.0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"batch_size": 6}, "batch_size is 6, no multiple of device_batch_size, 4"),
-        ({"serve_url": "localhost:8000"}, "serve_url is 'localhost:8000'"),
+        ({"serve_url": "localhost:8000"}, "the serve_url must be http"),
     ],
 )
 def test_options_that_cannot_be(refused, tiny, options, problem):

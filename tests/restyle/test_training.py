@@ -9,9 +9,11 @@ from restyle import build_pairs, rewrite, train
 from restyle.data.export import sha256
 from restyle.data.pairs import PairSet
 from restyle.embedded.model import FewPairsWarning, PhraseModel
-from restyle.errors import PairsError, RowError
+from restyle.errors import PairsError, RowError, TrainingError
 from restyle.style import Style
 from restyle.training import find_trainer
+from restyle.training.base import prepare
+from restyle.training.plans import Part, Plan, Progress
 from support import write_letters
 
 
@@ -66,6 +68,29 @@ def test_the_same_pairs_give_the_same_card_and_models(pairs, tmp_path):
     assert one.to_json() == two.to_json()
     for role in ("restyle", "destyle"):
         assert one.model_path(role).read_bytes() == two.model_path(role).read_bytes()
+
+
+def test_a_plan_comes_first_and_nothing_is_trained_for_it(pairs, home):
+    training, counts = prepare(pairs), pairs.manifest["pairs"]
+    part = Part(counts["train"], counts["valid"])
+    assert training.plan == Plan("author", "embedded", None, {"restyle": part, "destyle": part}, cost=0.0)
+    training.start()
+    assert not home.exists()
+    with pytest.raises(TrainingError, match=r"author-\w{12} is not trained: call wait\(\) first"):
+        training.result()
+    heard = []
+    training.wait(heard.append)
+    assert heard == [Progress("restyle", "succeeded"), Progress("destyle", "succeeded")]
+    assert Style.list() == []
+    training.cancel()
+    assert training.result() == Style.load("author")
+
+
+@pytest.mark.usefixtures("home")
+def test_the_same_pairs_are_the_same_training(pairs, demo_pairs):
+    assert prepare(pairs).id == prepare(pairs.directory).id
+    assert prepare(pairs).id.startswith("author-")
+    assert prepare(demo_pairs).id.partition("-")[2] != prepare(pairs).id.partition("-")[2]
 
 
 @pytest.mark.usefixtures("home")
@@ -178,7 +203,7 @@ def test_a_style_name_is_never_a_path(pairs, home):
 
 @pytest.mark.usefixtures("home")
 def test_an_unknown_provider_and_a_base_for_the_embedded_one(pairs):
-    with pytest.raises(ValueError, match="unknown provider 'cloud': choose one of embedded"):
+    with pytest.raises(ValueError, match="unknown provider 'cloud': choose one of azure, embedded"):
         train(pairs, provider="cloud")
     with pytest.raises(ValueError, match="base is 'llama', but the embedded provider starts from nothing"):
         train(pairs, base="llama")

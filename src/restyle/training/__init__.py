@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from restyle.training.base import Trainer, find_trainer, train
+from restyle.training.base import Trainer, Training, find_trainer, prepare, train
+from restyle.training.plans import Plan, Progress
 
-__all__ = ["Trainer", "find_trainer", "train"]
+__all__ = ["Plan", "Progress", "Trainer", "Training", "find_trainer", "prepare", "train"]

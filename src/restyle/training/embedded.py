@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from restyle._version import __version__
 from restyle.data.pairs import PairSet
 from restyle.data.rows import Row
 from restyle.embedded import PhraseModel
-from restyle.errors import PairsError
+from restyle.errors import PairsError, TrainingError
 from restyle.messages import Role
 from restyle.stage import Stage
 from restyle.style import Style, check_name, styles_directory
 from restyle.training.base import trained_parameters
+from restyle.training.plans import OnProgress, Part, Plan, Progress
 from restyle.training.scores import Scores, score
 
-__all__ = ["EmbeddedTrainer"]
+__all__ = ["EmbeddedTrainer", "EmbeddedTraining"]
 
 _ROLES: tuple[Role, ...] = ("restyle", "destyle")
 _BLIND = "embedded models see the text alone and not their prompt: whatever the value of {}, they write the same"
@@ -28,10 +29,10 @@ _BLIND = "embedded models see the text alone and not their prompt: whatever the 
 class EmbeddedTrainer:
     """Trains `restyle.embedded.PhraseModel` in both directions: word- and phrase-level style, no more.
 
-    The models see no prompt: parameters stand in the card, but change nothing, of which a warning is given.
+    The models see no prompt: parameters stand in the card, but change nothing, of which the plan warns.
     """
 
-    def train(self, pairs: PairSet, *, base: str | None = None, home: Path | None = None) -> Style:
+    def prepare(self, pairs: PairSet, *, base: str | None = None, home: Path | None = None) -> EmbeddedTraining:
         """See `restyle.training.Trainer`.
 
         Raises:
@@ -40,33 +41,80 @@ class EmbeddedTrainer:
         """
         if base is not None:
             raise ValueError(f"base is {base!r}, but the embedded provider starts from nothing: leave it out")
-        folder = styles_directory(home) / check_name(pairs.style)
+        check_name(pairs.style)
         # All rows first: a broken one is to be found before anything is trained, not between the two models.
         rows = {role: (pairs.rows(role, "train"), pairs.rows(role, "valid")) for role in _ROLES}
         if not rows["restyle"][0]:
             raise PairsError(
                 f"{pairs.directory}: no pairs to train on: see dropped.jsonl there for what the filters left out"
             )
-        if parameters := trained_parameters(pairs):
-            warnings.warn(_BLIND.format(", ".join(f"${name}" for name in parameters)), UserWarning, stacklevel=2)
-        restyle, restyle_metrics = _train(pairs, "restyle", *rows["restyle"], folder)
-        destyle, destyle_metrics = _train(pairs, "destyle", *rows["destyle"], folder)
+        parameters = trained_parameters(pairs)
+        plan = Plan(
+            style=pairs.style,
+            provider="embedded",
+            base=None,
+            parts={role: Part(len(train), len(valid)) for role, (train, valid) in rows.items()},
+            cost=0.0,
+            warnings=(_BLIND.format(", ".join(f"${name}" for name in parameters)),) if parameters else (),
+        )
+        return EmbeddedTraining(plan, pairs, rows, parameters, home)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedTraining:
+    """A `restyle.training.Training` in this process: `wait` trains, in seconds, and begins anew after a kill."""
+
+    plan: Plan
+    pairs: PairSet
+    rows: Mapping[Role, tuple[Sequence[Row], Sequence[Row]]]
+    parameters: dict[str, list[str]]
+    home: Path | None
+    trained: dict[Role, tuple[Stage, dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """See `restyle.training.Training`, as for the others."""
+        return f"{self.pairs.style}-{hashlib.sha256(f'embedded {self.pairs.digest}'.encode()).hexdigest()[:12]}"
+
+    def start(self) -> None:
+        """Nothing: see `wait`."""
+
+    def wait(self, on_progress: OnProgress | None = None) -> None:
+        """Train both models."""
+        folder = styles_directory(self.home) / self.pairs.style
+        for role, (train, valid) in self.rows.items():
+            self.trained[role] = _train(self.pairs, role, train, valid, folder)
+            if on_progress:
+                on_progress(Progress(role, "succeeded"))
+
+    def cancel(self) -> None:
+        """Nothing: nothing goes on outside of `wait`."""
+
+    def result(self) -> Style:
+        """Save the style's card and return it.
+
+        Raises:
+            TrainingError: `wait` has not returned.
+        """
+        if self.trained.keys() != self.rows.keys():
+            raise TrainingError(f"{self.id} is not trained: call wait() first")
+        (restyle, restyle_metrics), (destyle, destyle_metrics) = (self.trained[role] for role in _ROLES)
         style = Style(
-            name=pairs.style,
+            name=self.pairs.style,
             restyle=restyle,
             destyle=destyle,
-            parameters=parameters,
-            dataset=pairs.digest,
+            parameters=self.parameters,
+            dataset=self.pairs.digest,
             training={
                 "provider": "embedded",
                 "restyle": __version__,
                 "model": "statistical phrase model: word- and phrase-level style",
-                "rows": len(rows["restyle"][0]),
-                "teachers": pairs.manifest["teachers"],
+                "rows": self.plan.parts["restyle"].rows,
+                "teachers": self.pairs.manifest["teachers"],
             },
             metrics={"restyle": restyle_metrics, "destyle": destyle_metrics},
         )
-        style.save(home)
+        style.save(self.home)
         return style
 
 

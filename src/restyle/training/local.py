@@ -5,34 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
-from dataclasses import asdict
-from importlib import import_module
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from restyle._version import __version__
 from restyle.data.export import file_name
 from restyle.data.pairs import PairSet
 from restyle.errors import MissingExtraError, PairsError
 from restyle.messages import Role
-from restyle.stage import Stage
-from restyle.style import Style, check_name, styles_directory
+from restyle.style import check_name, styles_directory
 from restyle.training.base import trained_parameters
 from restyle.training.local_base import Base, open_base
+from restyle.training.local_packing import has_flash_attention
+from restyle.training.local_precision import check_precision
 from restyle.training.local_rows import Rows
-from restyle.training.local_run import Run, Tuned
+from restyle.training.local_run import Run
 from restyle.training.local_settings import LocalSettings
-from restyle.training.losses import judge
+from restyle.training.local_training import PACKAGES, LocalTraining
+from restyle.training.plans import Part, Plan
 
 __all__ = ["LocalTrainer"]
 
 _ROLES: tuple[Role, ...] = ("restyle", "destyle")
-_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
-
-# Sent with every request, for servers differ in theirs. An answer that lost facts is asked for again, so not 0.
-_SAMPLING = {"temperature": 0.7, "top_p": 0.95}
 
 
 class LocalTrainer:
@@ -43,22 +37,22 @@ class LocalTrainer:
     end it trains nothing and gives the same card.
     """
 
-    def train(
+    def prepare(
         self,
         pairs: PairSet,
         *,
         base: str | None = None,
         home: Path | None = None,
         **options: Any,  # noqa: ANN401 - typed and checked by `LocalSettings`
-    ) -> Style:
-        """See `restyle.training.Trainer`.
+    ) -> LocalTraining:
+        """See `restyle.training.Trainer`; of the base its configuration and tokenizer are read, no weights.
 
         Raises:
-            ValueError: No base was named, it cannot be read, or an option is unknown or out of range.
+            ValueError: No base was named, it cannot be read, or an option is unknown, out of range or not for it.
             PairsError: There is nothing to train on.
             RowError: A row does not fit into the model's window.
             PromptError: The base's chat template does not keep the prompt.
-            MissingExtraError: The extra ``local`` is not installed.
+            MissingExtraError: The extra ``local`` is not installed, or ``qlora``, where it is needed.
         """
         settings = LocalSettings.of(options)
         if base is None:
@@ -66,48 +60,34 @@ class LocalTrainer:
         folder = styles_directory(home).absolute() / check_name(pairs.style)
         parameters = trained_parameters(pairs)
         _check_packages()
+        check_precision(settings)
         model = open_base(base, settings.revision)
+        for name in ("load_in_4bit", "merge"):
+            if getattr(settings, name) and model.quantised:
+                raise ValueError(f"{name} is set, but {base} is quantised already: leave it out, or take its original")
+        recipe = json.dumps([pairs.digest, model.name, model.state, settings.recipe | {"revision": model.revision}])
+        digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
         # Both directions first: what is wrong is to be found before anything is trained, not between the two.
-        runs = {role: _plan(pairs, role, model, settings, folder) for role in _ROLES}
-        tuned = {role: run.finish() for role, run in runs.items()}
-        for role in _ROLES:
-            for sentence in judge(tuned[role].kept, runs[role].overlap):
-                warnings.warn(f"{role}: {sentence}", UserWarning, stacklevel=2)
-        stages = {role: _stage(pairs, role, settings, tuned[role]) for role in _ROLES}
-        style = Style(
-            name=pairs.style,
-            restyle=stages["restyle"],
-            destyle=stages["destyle"],
-            parameters=parameters,
-            dataset=pairs.digest,
-            training={
-                "provider": "local",
-                "restyle": __version__,
-                "base": model.name,
-                "revision": model.revision,
-                "settings": asdict(settings),
-                "packages": {name: version(name) for name in _PACKAGES},
-                "rows": len(runs["restyle"].train.rows),
-                "teachers": pairs.manifest["teachers"],
-                "adapters": {role: _record(runs[role], tuned[role]) for role in _ROLES},
-            },
-            metrics={role: _metrics(tuned[role]) for role in _ROLES},
+        runs = {role: _run(pairs, role, model, settings, folder / f"{role}-{digest}") for role in _ROLES}
+        plan = Plan(
+            style=pairs.style,
+            provider="local",
+            base=model.name,
+            parts={role: _part(run) for role, run in runs.items()},
+            epochs=settings.epochs,
+            cost=0.0,
+            warnings=tuple(_warnings(runs, model, settings)),
         )
-        if os.environ.get("RANK", "0") == "0":  # of several processes one writes
-            style.save(home)
-        return style
+        return LocalTraining(f"{pairs.style}-{digest}", plan, pairs, parameters, model, settings, runs, home)
 
 
 def _check_packages() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is imported
-    for name in _PACKAGES:
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise MissingExtraError(name, "local", "training on this machine") from error
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise MissingExtraError(missing[0], "local", "training on this machine")
 
 
-def _plan(pairs: PairSet, role: Role, base: Base, settings: LocalSettings, folder: Path) -> Run:
+def _run(pairs: PairSet, role: Role, base: Base, settings: LocalSettings, adapter: Path) -> Run:
     train, valid = (
         Rows.measure(pairs.directory / file_name(role, split), pairs.rows(role, split), base)
         for split in ("train", "valid")
@@ -116,41 +96,26 @@ def _plan(pairs: PairSet, role: Role, base: Base, settings: LocalSettings, folde
         raise PairsError(
             f"{pairs.directory}: no pairs to train on: see dropped.jsonl there for what the filters left out"
         )
-    for system in dict.fromkeys(row.ask.system for row in train.rows):
-        base.check(system)
-    # Where it is watched and served changes nothing in the adapter.
-    settled = {name: value for name, value in asdict(settings).items() if name not in {"report_to", "serve_url"}}
-    recipe = json.dumps([pairs.digest, role, base.name, settled | {"revision": base.revision}], sort_keys=True)
-    return Run(base, settings, train, valid, folder / f"{role}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}")
+    return Run(role, base, settings, train, valid, adapter)
 
 
-def _stage(pairs: PairSet, role: Role, settings: LocalSettings, tuned: Tuned) -> Stage:
-    kwargs = {"chat_template_kwargs": tuned.golden.kwargs} if tuned.golden.kwargs else {}
-    return Stage(
-        prompt=pairs.prompt(role),
-        model=f"{pairs.style}-{role}",
-        base_url=settings.serve_url,
-        request=_SAMPLING | kwargs,
-        golden=tuned.golden,
-    )
+def _part(run: Run) -> Part:
+    return Part(len(run.train.rows), len(run.valid.rows), run.train.tokens, run.steps)
 
 
-def _record(run: Run, tuned: Tuned) -> dict[str, Any]:
-    return {
-        "folder": run.adapter.name,
-        "steps": tuned.steps,
-        "best_step": tuned.best_step,
-        "longest_row": tuned.longest,
-        # As lists, which is how they are read again.
-        "losses": {"train": list(map(list, tuned.curve.train)), "held_out": list(map(list, tuned.curve.full_held_out))},
-    }
-
-
-def _metrics(tuned: Tuned) -> dict[str, Any]:
-    if tuned.loss is None or tuned.curve.base is None:
-        return {"held_out": 0}
-    return {
-        "held_out": tuned.held_out,
-        "loss": round(tuned.loss, 4),
-        "loss_of_base": round(tuned.curve.base, 4),
-    }
+def _warnings(runs: dict[Role, Run], base: Base, settings: LocalSettings) -> list[str]:
+    """Of the template with each prompt, of rows that are learnt and held out, and of what another training left."""
+    found: dict[str, None] = {}
+    if settings.packing and not has_flash_attention():
+        found["packing is set, but flash-attn is not installed: without it, packing makes training slower"] = None
+    for role, run in runs.items():
+        for system in dict.fromkeys(row.ask.system for row in run.train.rows):
+            found.update(dict.fromkeys(base.check(system)))
+        if run.overlap:
+            found[f"{run.train.path}: some of its texts are held out, too: their loss will tell nothing"] = None
+        if others := run.unfinished_others():
+            found[
+                f"{others[0]}: an unfinished training with other pairs, settings or another state of the base, which "
+                f"has no part in this {role} one: to go on with it, restore them; else delete it"
+            ] = None
+    return list(found)

@@ -33,6 +33,11 @@ class Rows:
     lengths: Sequence[tuple[int, int]]
 
     @property
+    def tokens(self) -> int:
+        """Tokens of all rows, prompts included."""
+        return sum(whole for _, whole in self.lengths)
+
+    @property
     def longest(self) -> int:
         """Tokens of the longest row; 0 where there is none."""
         return max((whole for _, whole in self.lengths), default=0)

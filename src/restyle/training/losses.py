@@ -79,6 +79,16 @@ class LossCurve:
             tuple(sorted({*self.diverged, *other.diverged})),
         )
 
+    def until(self, step: int | None) -> LossCurve:
+        """The losses up to a step; None: all of them."""
+        if step is None:
+            return self
+        train, held_out, full = (
+            tuple(point for point in points if point.step <= step)
+            for points in (self.train, self.held_out, self.full_held_out)
+        )
+        return LossCurve(train, held_out, full, self.base, tuple(each for each in self.diverged if each <= step))
+
 
 def from_result_file(content: bytes | str, name: str = "the result file", *, base: float | None = None) -> LossCurve:
     """The losses in a result file of OpenAI's or Azure's: CSV, or CSV in base64.
