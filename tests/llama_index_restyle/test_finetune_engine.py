@@ -52,7 +52,8 @@ def test_its_first_parameters_are_those_of_llama_index_s_own():
         ("start_job_id", None),
         ("validate_json", True),
     ]
-    assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for _, each in parameters[5:])
+    assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for _, each in parameters[5:-1])
+    assert parameters[-1][1].kind is inspect.Parameter.VAR_KEYWORD
     for name in ("finetune", "get_current_job", "get_finetuned_model"):
         assert not inspect.iscoroutinefunction(getattr(RestyleFinetuneEngine, name))
 
@@ -125,7 +126,7 @@ def test_rows_are_checked_before_anything_is_trained(pairs, home, split, monkeyp
     path = pairs.directory / f"destyle/{split}.jsonl"
     path.write_text('{"prompt": []}\n', "utf-8")
     trained = []
-    monkeypatch.setattr(EmbeddedTrainer, "train", lambda *_, **__: trained.append(1))
+    monkeypatch.setattr(EmbeddedTrainer, "prepare", lambda *_, **__: trained.append(1))
     with pytest.raises(RowError, match=rf"destyle/{split}\.jsonl:1: expected exactly a system"):
         RestyleFinetuneEngine(None, pairs.directory).finetune()
     assert not trained
@@ -144,6 +145,8 @@ def test_what_cannot_be_trained(pairs, tmp_path):
         RestyleFinetuneEngine(None, tmp_path).finetune()
     with pytest.raises(ValueError, match="base is 'gpt-6'"):
         RestyleFinetuneEngine("gpt-6", pairs.directory).finetune()
+    with pytest.raises(ValueError, match="the provider 'embedded' has no option 'epochs'"):
+        RestyleFinetuneEngine(None, pairs.directory, epochs=2).finetune()
     empty = shutil.copytree(pairs.directory, tmp_path / "changed")
     (empty / "restyle/valid.jsonl").write_text("", "utf-8")
     with pytest.raises(PairsError, match="changed since the manifest was written"):
@@ -156,6 +159,7 @@ def test_it_says_what_it_does_when_asked(pairs, capsys):
     RestyleFinetuneEngine(None, pairs.directory, verbose=True).finetune()
     said = capsys.readouterr().out
     assert "restyle: {'train': 4, 'valid': 1, 'test': 1}" in said
+    assert "destyle: succeeded" in said
     assert f"trained 'author', job author:{PairSet.load(pairs.directory).digest[:12]}" in said
 
 

@@ -24,7 +24,7 @@ COMMANDS = sorted(command.callback.__name__ for command in app.registered_comman
 
 
 def test_all_commands_are_there(command):
-    assert COMMANDS == ["demo", "doctor", "pairs", "rewrite", "serve", "show", "styles", "train"]
+    assert COMMANDS == ["demo", "doctor", "jobs", "pairs", "rewrite", "serve", "show", "styles", "train"]
     done = command("--help")
     assert done.status == 0
     for name in COMMANDS:
@@ -61,6 +61,13 @@ def test_the_example_of_train(workplace, command):
     assert "below 300" in done.err
     assert NOTE in " ".join(done.out.split())
     assert Style.load("author").training["rows"] == 6
+
+
+@pytest.mark.usefixtures("workplace")
+def test_the_example_of_jobs(command):
+    done = command(*example_of("jobs", command))
+    assert (done.status, done.out) == (0, "")
+    assert "no jobs: 'restyle train DIR --provider HOST' begins one" in done.err
 
 
 @pytest.mark.usefixtures("workplace")

@@ -1,4 +1,4 @@
-"""The command line: ``restyle demo | pairs | train | styles | show | rewrite | doctor | serve``."""
+"""The command line: ``restyle demo | pairs | train | jobs | styles | show | rewrite | doctor | serve``."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import typer
 from restyle._version import __version__
 from restyle.cli.demo import demo
 from restyle.cli.doctor import doctor
+from restyle.cli.jobs import jobs
 from restyle.cli.pairs import pairs
 from restyle.cli.rewrite import rewrite
 from restyle.cli.serve import serve
@@ -32,5 +33,5 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
         raise typer.Exit
 
 
-for command in (demo, pairs, train, styles, show, rewrite, doctor, serve):
+for command in (demo, pairs, train, jobs, styles, show, rewrite, doctor, serve):
     app.command()(command)
