@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
-# What tests need; ray and py3langid where they are pinned: one is large, the other wants a newer numpy than the lowest.
+# What tests need; ray, py3langid and together where they are pinned: one is large, the others want newer packages than
+# the lowest.
 EXTRAS := langchain,llama-index,serve,tokens
 TESTS := -m pytest --numprocesses auto
 SOURCES := src tests examples benchmarks
-LOCAL := tests/restyle/test_local_training.py tests/restyle/test_loss_plot.py tests/restyle/test_templates.py
+LOCAL := $(wildcard tests/restyle/test_local_*.py) $(addprefix tests/restyle/test_, cli_train.py loss_plot.py templates.py training_report.py)
 CONTRACT := tests/contract tests/contract_llama tests/parity
 
 .DEFAULT_GOAL := help
@@ -65,7 +66,7 @@ clean:  ## remove the environments and caches
 	touch $@
 
 .venv/.dev: .venv/.demo
-	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[language,ray]' --group test --group lint
+	$(BIN)/pip install $(PIP_FLAGS) --constraint requirements/constraints.txt --editable '.[language,ray,together]' --group test --group lint
 	touch $@
 
 # torch by itself, first: pip then takes the build for CPUs where there is one.

@@ -54,6 +54,8 @@ from restyle import (
 from restyle.embedded import PhraseModel
 from restyle.errors import LossError, StyleNotFoundError
 from restyle.testing import Fault, Recorded, Sandbox
+from restyle.training import Plan, Progress, Training, prepare
+from restyle.training.records import jobs, open_job
 
 
 def make_and_keep_a_card(home: Path) -> Style:
@@ -105,6 +107,24 @@ def learn(letters: Path, out: Path, home: Path) -> Style:
     assert_type(pairs.rows("restyle", "train")[0].answer, str)
     assert_type(train(out), Style)
     return train(PairSet.load(out), provider="embedded", home=home)
+
+
+def learn_at_a_host(out: Path, told: list[float]) -> tuple[str, float | None]:
+    training = prepare(out, provider="nebius", base="Qwen/Qwen3-8B", epochs=2)
+    assert_type(training, Training)
+    assert_type(training.plan, Plan)
+    assert_type(training.plan.parts["restyle"].tokens, int | None)
+    training.start()
+
+    def hear(now: Progress) -> None:
+        if now.held_out_loss is not None:
+            told.append(now.held_out_loss)
+
+    training.wait(hear)
+    assert_type(training.result(), Style)
+    for record in jobs():
+        assert_type(open_job(record.id).status(), str)
+    return training.id, training.plan.cost
 
 
 async def learn_in_tasks(letters: Path, out: Path, progress: list[float]) -> PairSet:
