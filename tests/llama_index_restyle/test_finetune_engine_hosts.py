@@ -14,7 +14,7 @@ from restyle.testing import Sandbox
 from restyle.training import hosted_training
 from restyle.training.openai import OpenAITrainer
 from restyle.training.records import jobs
-from support import write_letters
+from support import plain_passage, styled_passage, write_letters
 
 BASE = "gpt-4.1-mini-2025-04-14"
 
@@ -32,7 +32,7 @@ def pairs(tmp_path):
 def host(home, monkeypatch):
     del home
     monkeypatch.setenv("RESTYLE_API_KEY", "sk-none")
-    with Sandbox(replies={"ft:*": "Aye."}) as sandbox:
+    with Sandbox() as sandbox:
         sandbox.tuning.host = "openai"
         sandbox.tuning.losses = [Loss(n, 3 - n / 10, None, 2.5 if n == 6 else None) for n in range(1, 7)]
         yield sandbox
@@ -71,8 +71,8 @@ def test_a_pair_set_becomes_a_style_at_a_host(host, pairs, home, capsys):
     assert "restyle: succeeded" in said
     assert "step 6 of 6, loss 2.400" in said
     assert (home / "styles/author/training.html").is_file()
-    answer = one.get_finetuned_model().chat([ChatMessage(role="user", content="Yes.")])
-    assert answer.message.content == "Aye."
+    answer = one.get_finetuned_model().chat([ChatMessage(role="user", content=plain_passage(3))])
+    assert str(answer.message.content).startswith(styled_passage(3)[:40])
     engine(host, pairs.directory, epochs=2).finetune()  # the same again is that job
     assert len(host.tuning.asked) == 2
 

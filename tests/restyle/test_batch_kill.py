@@ -75,7 +75,7 @@ def test_what_a_killed_run_has_bought_is_not_bought_again(tmp_path, moment):
     path = tmp_path / "ledger.db"
     with Sandbox() as sandbox:
         sandbox.batches.response_delay = 2.0 if moment == "accepted" else 0.0
-        sandbox.batches.delay = 0.2
+        sandbox.batches.delay = 1.5 if moment == "under way" else 0.2  # so that none is over before it is killed
         with run(path, sandbox.base_url, moment) as process:
             if moment == "accepted":  # at the host, and not known here
                 with openai.OpenAI(base_url=sandbox.base_url, api_key="unused") as client:

@@ -15,6 +15,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
 
 pytest.importorskip("trl")
 
+from typer.testing import CliRunner
+
+from restyle.cli.app import app
 from restyle.data.pairs import PairSet, build_pairs
 from restyle.errors import PromptError, RowError
 from restyle.style import Style
@@ -33,8 +36,8 @@ def seen():
 
 
 @pytest.fixture(scope="session")
-def tuned_home(few_pairs, tiny, seen, tmp_path_factory):
-    """A home with the keeper, trained once on the tiny model."""
+def tuned_home(demo_pairs, tiny, seen, tmp_path_factory):
+    """A home with the keeper, trained once on the tiny model, by the command."""
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     home = tmp_path_factory.mktemp("tuned")
@@ -48,27 +51,30 @@ def tuned_home(few_pairs, tiny, seen, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DataCollatorForLanguageModeling, "torch_call", watched)
-        train(few_pairs, provider="local", base=str(tiny), home=home, **QUICK)
+        flags = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        command = ["train", str(demo_pairs.directory), "--provider", "local", "--base", str(tiny), "--home", str(home)]
+        done = CliRunner().invoke(app, [*command, *flags])
+    assert done.exit_code == 0, done.output
     return home
 
 
-def test_the_loss_falls_below_the_bases(tuned_home, few_pairs):
+def test_the_loss_falls_below_the_bases(tuned_home, demo_pairs):
     style = Style.load("keeper", tuned_home)
     for role in ("restyle", "destyle"):
         metrics, record = style.metrics[role], style.training["adapters"][role]
-        assert metrics["held_out"] == few_pairs.manifest["pairs"]["valid"]
+        assert metrics["held_out"] == demo_pairs.manifest["pairs"]["valid"]
         assert 0 < metrics["loss"] < 0.95 * metrics["loss_of_base"]
-        assert record["steps"] == -(-few_pairs.manifest["pairs"]["train"] // 2)
+        assert record["steps"] == -(-demo_pairs.manifest["pairs"]["train"] // 2)
         assert min(loss for _, loss in record["losses"]["held_out"]) == pytest.approx(metrics["loss"], abs=1e-3)
 
 
-def test_the_base_loss_is_that_of_the_bare_model_on_the_completions_alone(tuned_home, few_pairs, tiny):
+def test_the_base_loss_is_that_of_the_bare_model_on_the_completions_alone(tuned_home, demo_pairs, tiny):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny)
     by_row, size = [], 2  # a batch's mean counts once for each of its rows
-    rows = few_pairs.rows("restyle", "valid")
+    rows = demo_pairs.rows("restyle", "valid")
     for start in range(0, len(rows), size):
         total, tokens = 0.0, 0
         for row in rows[start : start + size]:
@@ -83,23 +89,23 @@ def test_the_base_loss_is_that_of_the_bare_model_on_the_completions_alone(tuned_
     assert loss_of_base == pytest.approx(sum(by_row) / len(by_row), abs=1e-3)
 
 
-def test_the_card_says_how_to_reach_what_was_trained(tuned_home, few_pairs, tiny):
+def test_the_card_says_how_to_reach_what_was_trained(tuned_home, demo_pairs, tiny):
     style = Style.load("keeper", tuned_home)
-    assert (style.restyle.prompt, style.destyle.prompt) == (few_pairs.prompt("restyle"), few_pairs.prompt("destyle"))
+    assert (style.restyle.prompt, style.destyle.prompt) == (demo_pairs.prompt("restyle"), demo_pairs.prompt("destyle"))
     for role, stage in (("restyle", style.restyle), ("destyle", style.destyle)):
         assert (stage.provider, stage.model) == ("openai", f"keeper-{role}")
         assert stage.base_url == "http://127.0.0.1:8000/v1"
         assert stage.request == {"temperature": 0.7, "top_p": 0.8}
-    assert style.dataset == few_pairs.digest
+    assert style.dataset == demo_pairs.digest
     assert (style.training["base"], style.training["revision"]) == (str(tiny.resolve()), None)
     assert style.training["settings"]["rank"] == QUICK["rank"]
     assert style.training["packages"].keys() >= {"torch", "transformers", "trl", "peft"}
 
 
-def test_the_golden_prompt_is_what_the_collator_saw(tuned_home, few_pairs, seen):
+def test_the_golden_prompt_is_what_the_collator_saw(tuned_home, demo_pairs, seen):
     style = Style.load("keeper", tuned_home)
     for role in ("restyle", "destyle"):
-        golden, row = style.stage(role).golden, few_pairs.rows(role, "train")[0]
+        golden, row = style.stage(role).golden, demo_pairs.rows(role, "train")[0]
         assert golden.messages == row.ask.messages
         prompts = {ids[: len(ids) - completion] for ids, completion in seen}
         assert tuple(golden.ids) in prompts
@@ -110,12 +116,12 @@ def test_the_golden_prompt_is_what_the_collator_saw(tuned_home, few_pairs, seen)
         )
 
 
-def test_every_row_was_trained_whole(tuned_home, few_pairs, seen, tiny):
+def test_every_row_was_trained_whole(tuned_home, demo_pairs, seen, tiny):
     from transformers import AutoTokenizer
 
     tokenizer, whole = AutoTokenizer.from_pretrained(tiny), {ids for ids, _ in seen}
     for role in ("restyle", "destyle"):
-        rows = few_pairs.rows(role, "train")
+        rows = demo_pairs.rows(role, "train")
         expected = [
             tuple(
                 tokenizer.apply_chat_template([*row.ask.messages, {"role": "assistant", "content": row.answer}])[
@@ -151,12 +157,12 @@ def test_the_adapter_loads_and_generates(tuned_home, tiny):
     assert tokenizer.decode(answer[0, ids.shape[1] :])
 
 
-def test_a_finished_run_is_not_trained_again(tuned_home, few_pairs, tiny, monkeypatch):
+def test_a_finished_run_is_not_trained_again(tuned_home, demo_pairs, tiny, monkeypatch):
     import trl
 
     card = Style.load("keeper", tuned_home)
     monkeypatch.setattr(trl, "SFTTrainer", None)
-    again = train(few_pairs, provider="local", base=str(tiny), home=tuned_home, **QUICK)
+    again = train(demo_pairs, provider="local", base=str(tiny), home=tuned_home, **QUICK)
     assert again == card
 
 

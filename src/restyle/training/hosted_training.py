@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from restyle._version import __version__
 from restyle.data.pair_set import PairSet
 from restyle.data.splits import Split
 from restyle.errors import ModelError, TrainingError
 from restyle.messages import Role
-from restyle.stage import Stage
 from restyle.style import Style, styles_directory
-from restyle.training.base import SAMPLING
+from restyle.training.hosted_card import make_card
 from restyle.training.hosted_settings import HostedSettings
-from restyle.training.hosts import Event, Host, Served, State, Status
-from restyle.training.losses import LossCurve, judge
+from restyle.training.hosts import Event, Host, State, Status
 from restyle.training.plans import OnProgress, Plan, Progress
 from restyle.training.records import Direction, Record, locked
 
@@ -135,30 +129,8 @@ class HostedTraining:
         """
         self._read_again()
         self._check_succeeded()
-        folder = styles_directory(self._home).absolute() / self._record.style
-        made: dict[Role, tuple[Stage, dict[str, Any], dict[str, Any]]] = {}
         with closing(self._open()) as host:
-            for role, direction in self._record.directions.items():
-                made[role] = self._made(host, role, direction, folder)
-        card, plan = self._record.card, self._record.plan
-        style = Style(
-            name=self._record.style,
-            restyle=made["restyle"][0],
-            destyle=made["destyle"][0],
-            parameters=card["parameters"],
-            dataset=card["dataset"],
-            training={
-                "provider": self._record.provider,
-                "restyle": __version__,
-                "base": self._record.base,
-                "job": self.id,
-                "settings": asdict(self._settings),
-                "rows": plan.parts["restyle"].rows,
-                "teachers": card["teachers"],
-                "adapters": {role: record for role, (_, record, _) in made.items()},
-            },
-            metrics={role: metrics for role, (_, _, metrics) in made.items()},
-        )
+            style = make_card(self._record, self._settings, host, styles_directory(self._home).absolute())
         style.save(self._home)
         return style
 
@@ -230,45 +202,18 @@ class HostedTraining:
             news.append(Progress(role, state.status, state.error, seconds_left=state.seconds_left))
         return news
 
-    def _made(
-        self, host: Host, role: Role, direction: Direction, folder: Path
-    ) -> tuple[Stage, dict[str, Any], dict[str, Any]]:
-        """The stage of a job that has succeeded, and what the card keeps of its training and its losses."""
-        job = str(direction.job)
-        state, curve = host.state(job), host.curve(job)
-        if state.model is None:
-            raise TrainingError(f"job {job} has succeeded without a model: ask the host")
-        served = host.serve(job, role=role, model=state.model, folder=folder)
-        overlap = self._record.overlap
-        # A rise behind the checkpoint that is served was found in time.
-        for sentence in judge(curve.until(served.record.get("best_step")), overlap):
-            warnings.warn(f"{role}: {sentence}", UserWarning, stacklevel=4)
-        stage = Stage(
-            prompt=self._record.card["prompts"][role],
-            model=served.model,
-            base_url=served.base_url,
-            request=SAMPLING | served.request,
-            golden=served.golden,
-        )
-        losses = {
-            "train": list(map(list, curve.train)),
-            "held_out": list(map(list, curve.full_held_out)),
-            "single_batches": list(map(list, curve.held_out)),
-        }
-        record = {"job": job, "trained_tokens": state.tokens, "losses": losses, "overlap": overlap, **served.record}
-        if served.next_step:
-            record["next_step"] = served.next_step
-        return stage, record, _metrics(curve, self.plan.parts[role].held_out, served)
-
     def _check_succeeded(self) -> None:
         said = {"failed": "has failed", "cancelled": "was cancelled"}
         for role, direction in self._record.directions.items():
-            if direction.status != "succeeded":
-                how = said.get(direction.status or "", f"is {direction.status or 'not begun'}")
-                raise TrainingError(
-                    f"job {self.id}: {role}, {direction.job} at {self._record.provider}, {how}"
-                    f"{f': {direction.error}' if direction.error else ''}; the same 'restyle train' begins it anew"
-                )
+            if direction.status == "succeeded":
+                continue
+            how, advice = f"is {direction.status or 'not begun'}", f"'restyle jobs {self.id}' waits for it"
+            if direction.status in said:
+                how, advice = said[direction.status], "the same 'restyle train' begins it anew"
+            why = f": {direction.error}" if direction.error else ""
+            raise TrainingError(
+                f"job {self.id}: {role}, {direction.job} at {self._record.provider}, {how}{why}; {advice}"
+            )
 
     def _tag(self, role: Role) -> str:
         return f"{self.id}-{role}-{self._record.directions[role].attempt}"
@@ -294,11 +239,3 @@ def _progress(role: Role, state: State, event: Event, before: Status | None) -> 
         held_out_loss=event.held_out_loss,
         seconds_left=state.seconds_left,
     )
-
-
-def _metrics(curve: LossCurve, held_out: int, served: Served) -> dict[str, Any]:
-    """Held-out loss of the whole file, where the host tells it; of the checkpoint that is served, else the last."""
-    points = {point.step: point.loss for point in curve.full_held_out}
-    if not points:
-        return {"held_out": held_out}
-    return {"held_out": held_out, "loss": round(points.get(served.record.get("best_step", -1), points[max(points)]), 4)}
