@@ -33,10 +33,10 @@ from trl import SFTConfig, SFTTrainer
 from restyle.data.pairs import PairSet, build_pairs
 from restyle.data.rows import to_json
 from restyle.demo import CORPUS, RECORDED, STYLE
-from restyle.training.local_base import open_base
-from restyle.training.local_rows import Rows
-from restyle.training.local_run import Run
-from restyle.training.local_settings import LocalSettings
+from restyle.training.local.base import open_base
+from restyle.training.local.rows import Rows
+from restyle.training.local.run import Run
+from restyle.training.local.settings import LocalSettings
 from tiny_model import make_tiny_model
 
 GPU = torch.cuda.is_available()

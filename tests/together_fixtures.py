@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from restyle.training.hosts import Files
-from restyle.training.together import TogetherSettings, TogetherTrainer
+from restyle.training.hosts.host import Files
+from restyle.training.hosts.together import TogetherSettings, TogetherTrainer
 from together_rows import BASE, KEY, SYSTEM, TAG
 from together_stub import together_host
 

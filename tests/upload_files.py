@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from restyle.prompts import RESTYLE_PROMPT
-from restyle.training.uploads import check_uploads
-from restyle.training.uploads_rules import HOSTS
+from restyle.training.hosts.upload_rules import HOSTS
+from restyle.training.hosts.uploads import check_uploads
 from support import plain_passage, styled_passage, write_rows
 
 PROVIDERS = sorted(HOSTS)

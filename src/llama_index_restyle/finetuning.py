@@ -18,9 +18,9 @@ from restyle.errors import StyleNotFoundError, TrainingError
 from restyle.messages import Role
 from restyle.style import Style, check_name
 from restyle.training.base import Training, find_trainer, prepare
+from restyle.training.hosts.records import Record, open_job
 from restyle.training.plans import Progress
 from restyle.training.progress_text import words
-from restyle.training.records import Record, open_job
 from restyle.training.report import write_report
 
 __all__ = ["FinetuneJob", "RestyleFinetuneEngine"]

@@ -11,9 +11,9 @@ from restyle.errors import ModelError, StyleNotFoundError, TrainingError
 from restyle.serving.tuning_rules import Loss
 from restyle.style import Style
 from restyle.testing import Sandbox
-from restyle.training import hosted_training
-from restyle.training.openai import OpenAITrainer
-from restyle.training.records import jobs
+from restyle.training.hosts import training as hosted_training
+from restyle.training.hosts.openai import OpenAITrainer
+from restyle.training.hosts.records import jobs
 from support import plain_passage, styled_passage, write_letters
 
 BASE = "gpt-4.1-mini-2025-04-14"

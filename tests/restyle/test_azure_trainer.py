@@ -10,9 +10,9 @@ import pytest
 from fine_tuning import TRAINING, VALIDATION
 from restyle.errors import ModelError
 from restyle.testing import Loss, Sandbox
-from restyle.training.azure import AzureSettings, AzureTrainer
 from restyle.training.base import find_trainer
-from restyle.training.hosts import FINAL, Files
+from restyle.training.hosts.azure import AzureSettings, AzureTrainer
+from restyle.training.hosts.host import FINAL, Files
 from restyle.training.losses import Point
 
 TRAINER = AzureTrainer()

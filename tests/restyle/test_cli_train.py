@@ -19,7 +19,7 @@ from restyle.serving.tuning_rules import Loss
 from restyle.style import Style
 from restyle.testing import Sandbox
 from restyle.training import base, find_trainer
-from restyle.training.local_settings import LocalSettings
+from restyle.training.local.settings import LocalSettings
 from restyle.training.plans import Part, Plan, Progress
 from support import style_of, write_letters
 
@@ -389,7 +389,7 @@ def interrupted(hosted, command, monkeypatch):
     sandbox, words = hosted
     sandbox.tuning.hold = True
     with monkeypatch.context() as patch:
-        patch.setattr("restyle.training.hosted_training.time.sleep", _interrupt)
+        patch.setattr("restyle.training.hosts.training.time.sleep", _interrupt)
         done = command(*words)
     assert done.status == 130, done.err
     return re.search(r"'restyle jobs (author-[0-9a-f]{12})'", done.err)[1]

@@ -20,9 +20,9 @@ from restyle.errors import ModelError, PairsError, TrainingError
 from restyle.style import Style
 from restyle.testing import Fault, Loss, Sandbox
 from restyle.training import prepare, train
-from restyle.training.hosted_training import HostedTraining
-from restyle.training.openai_host import OpenAIHost
-from restyle.training.records import Record, jobs, open_job
+from restyle.training.hosts.openai_host import OpenAIHost
+from restyle.training.hosts.records import Record, jobs, open_job
+from restyle.training.hosts.training import HostedTraining
 from support import plain_passage, styled_passage, write_letters
 
 BASE = "gpt-4.1-mini-2025-04-14"

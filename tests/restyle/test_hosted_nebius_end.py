@@ -9,7 +9,7 @@ from restyle import build_pairs, rewrite, train
 from restyle.serving.recipes import recipe
 from restyle.style import Style
 from restyle.testing import Fault, Loss, Sandbox
-from restyle.training.nebius_host import NebiusHost
+from restyle.training.hosts.nebius_host import NebiusHost
 from support import write_letters
 
 LOSSES = [Loss(2, 2.5, None, 1.9), Loss(4, 1.8, None, 1.6), Loss(6, 1.5, None, 1.5)]

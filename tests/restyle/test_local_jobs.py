@@ -17,10 +17,10 @@ from restyle.data.pairs import build_pairs
 from restyle.errors import MissingExtraError, TrainingError
 from restyle.style import Style
 from restyle.training.base import prepare
-from restyle.training.local_base import open_base
-from restyle.training.local_merge import merge
-from restyle.training.local_precision import load_options
-from restyle.training.local_settings import LocalSettings
+from restyle.training.local.base import open_base
+from restyle.training.local.merging import merge
+from restyle.training.local.precision import load_options
+from restyle.training.local.settings import LocalSettings
 from restyle.training.plans import Part
 from support import write_letters
 from tiny_model import CHAT_TEMPLATE, QUICK
@@ -299,7 +299,7 @@ def with_bitsandbytes(monkeypatch):
 
     find, version = importlib.util.find_spec, importlib.metadata.version
     monkeypatch.setattr(
-        "restyle.training.local_precision.find_spec",
+        "restyle.training.local.precision.find_spec",
         lambda name: find("json") if name == "bitsandbytes" else find(name),
     )
     monkeypatch.setattr(
@@ -329,7 +329,7 @@ def test_four_bits_are_those_of_qlora(local, monkeypatch):
 def test_four_bits_need_their_package(local, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        "restyle.training.local_precision.find_spec", lambda name: None if name == "bitsandbytes" else find(name)
+        "restyle.training.local.precision.find_spec", lambda name: None if name == "bitsandbytes" else find(name)
     )
     with pytest.raises(
         MissingExtraError, match=r"a base in 4 bits needs the package 'bitsandbytes': pip install 'restyle\[qlora\]'"

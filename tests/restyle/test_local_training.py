@@ -314,8 +314,8 @@ def test_a_text_with_the_templates_own_tokens_is_named(refused, tiny, tmp_path):
 
 
 def test_rows_that_trl_would_cut_or_drop_are_refused(few_pairs, tiny):
-    from restyle.training.local_base import open_base
-    from restyle.training.local_rows import Rows
+    from restyle.training.local.base import open_base
+    from restyle.training.local.rows import Rows
 
     path = few_pairs.directory / "restyle/train.jsonl"
     rows = Rows.measure(path, few_pairs.rows("restyle", "train"), open_base(str(tiny), None))

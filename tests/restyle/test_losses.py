@@ -212,7 +212,7 @@ def test_a_gap_to_the_training_loss():
     [
         (True, "the check of the files found texts for training among those held out"),
         (False, "no text for training was found"),
-        (None, "run restyle.training.uploads.check_uploads"),
+        (None, "run restyle.training.hosts.uploads.check_uploads"),
     ],
 )
 def test_an_implausibly_low_loss_is_explained_by_the_check_of_the_files(overlap, says):

@@ -10,7 +10,7 @@ from restyle.serving.adapters import adapter_of
 from restyle.serving.recipes import recipe
 from restyle.stage import Stage
 from restyle.style import Style
-from restyle.training.nebius_adapter import fetch_adapter
+from restyle.training.hosts.nebius_adapter import fetch_adapter
 
 
 def contents(parts=ADAPTER):

@@ -4,7 +4,7 @@ import pytest
 
 from nebius_files import BASE, SERVED
 from restyle.training import find_trainer
-from restyle.training.nebius import NebiusSettings, NebiusTrainer
+from restyle.training.hosts.nebius import NebiusSettings, NebiusTrainer
 
 
 def test_settings():

@@ -8,9 +8,9 @@ from fine_tuning import MARKED, PLAIN, TRAINING, VALIDATION, say
 from nebius_files import ADAPTER, BASE, SERVED
 from restyle.errors import ModelError, TrainingError
 from restyle.testing import Fault, Loss, Sandbox
-from restyle.training.hosts import FINAL, Files
+from restyle.training.hosts.host import FINAL, Files
+from restyle.training.hosts.nebius import NebiusSettings, NebiusTrainer
 from restyle.training.losses import Point
-from restyle.training.nebius import NebiusSettings, NebiusTrainer
 
 KEY = "key-of-the-tests"
 MODELS, JOBS = "/v0/models", "/v1/fine_tuning/jobs"
@@ -200,7 +200,7 @@ def test_a_host_that_is_busy_is_asked_again_and_one_that_is_broken_is_an_error(o
 
 
 def test_a_model_that_is_never_ready_is_not_waited_for_for_ever(opened, files, sandbox, tmp_path, monkeypatch):
-    monkeypatch.setattr("restyle.training.nebius_host._PATIENCE", 5)
+    monkeypatch.setattr("restyle.training.hosts.nebius_host._PATIENCE", 5)
     host = opened()
     job = finished(host, files)
     sandbox.tuning.activation_seconds = 60

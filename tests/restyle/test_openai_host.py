@@ -9,11 +9,11 @@ from fine_tuning import TRAINING, VALIDATION
 from hosts import host as raw_host
 from restyle.errors import ModelError
 from restyle.testing import Fault, Loss, Sandbox
-from restyle.training import openai_host
-from restyle.training.hosts import FINAL, Files
+from restyle.training.hosts import openai_host
+from restyle.training.hosts.host import FINAL, Files
+from restyle.training.hosts.openai_host import OpenAIHost, client_for, model_suffix, supervised
+from restyle.training.hosts.openai_jobs import state_of
 from restyle.training.losses import Point
-from restyle.training.openai_host import OpenAIHost, client_for, model_suffix, supervised
-from restyle.training.openai_jobs import state_of
 
 BASE = "gpt-4.1-mini-2025-04-14"
 KEY = "sk-secret-of-the-tests"

@@ -10,10 +10,10 @@ import pytest
 from hosts import host as raw_host
 from restyle.errors import ModelError
 from restyle.testing import Sandbox
-from restyle.training import openai
 from restyle.training.base import find_trainer
-from restyle.training.hosts import Files
-from restyle.training.openai import EXAMPLE, OpenAISettings, OpenAITrainer
+from restyle.training.hosts import openai
+from restyle.training.hosts.host import Files
+from restyle.training.hosts.openai import EXAMPLE, OpenAISettings, OpenAITrainer
 
 TRAINER = OpenAITrainer()
 OWN = OpenAISettings()

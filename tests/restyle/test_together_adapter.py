@@ -14,7 +14,7 @@ from restyle.serving.adapters import adapter_of
 from restyle.serving.recipes import recipe
 from restyle.stage import Stage
 from restyle.style import Style
-from restyle.training.together_adapter import base_of, fetch_adapter, template_digest
+from restyle.training.hosts.together_adapter import base_of, fetch_adapter, template_digest
 from together_rows import BASE, SYSTEM, TEMPLATE, adapter
 
 pytest_plugins = ["together_fixtures"]

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("together")
 
 from restyle.errors import ModelError
-from restyle.training.hosts import Files
+from restyle.training.hosts.host import Files
 from together_rows import BASE, LIMITS, TAG
 from together_stub import Fault
 

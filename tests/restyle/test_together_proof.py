@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("together")
 
 from restyle.errors import PromptError, RowError
+from restyle.training.hosts.together_proof import prove
 from restyle.training.rendering import Texts
-from restyle.training.together_proof import prove
 from together_rows import BASE, SYSTEM, byte_level, ids, render, sentence_piece
 from together_stub import Fault
 

@@ -12,7 +12,7 @@ from restyle.serving.recipes import recipe
 from restyle.style import Style
 from restyle.training import train
 from restyle.training.base import prepare
-from restyle.training.together import TogetherSettings, TogetherTrainer
+from restyle.training.hosts.together import TogetherSettings, TogetherTrainer
 from together_rows import KEY, ids, render
 from together_stub import Fault
 

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("together")
 
 from restyle.errors import ModelError
-from restyle.training.hosts import Files
+from restyle.training.hosts.host import Files
 from together_rows import BASE, KEY, TAG
 from together_stub import Fault
 
@@ -38,7 +38,7 @@ def test_trouble_that_passes_is_asked_away(stub, begun, tmp_path, status):
 
 def test_the_host_says_how_long_to_wait(stub, begun, monkeypatch):
     waits = []
-    monkeypatch.setattr("restyle.training.together_client.time.sleep", waits.append)
+    monkeypatch.setattr("restyle.training.hosts.together_client.time.sleep", waits.append)
     stub.faults.append(Fault("/v1/fine-tunes", 429, headers={"Retry-After": "17"}))
     begun()
     assert 17.0 in waits

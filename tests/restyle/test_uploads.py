@@ -7,7 +7,7 @@ import pytest
 from pairing import build
 from restyle.errors import PairsError
 from restyle.prompts import RESTYLE_PROMPT
-from restyle.training.uploads import check_uploads, overlap_of
+from restyle.training.hosts.uploads import check_uploads, overlap_of
 from support import plain_passage, styled_passage, write_letters, write_rows
 from upload_files import PROVIDERS, TRAIN, VALID, check, kinds, message, only, row
 

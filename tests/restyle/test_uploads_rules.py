@@ -15,8 +15,8 @@ from restyle.serving.file_routes import MAX_FILE_BYTES
 from restyle.serving.job_requests import check_job
 from restyle.serving.models import BASE_MODEL
 from restyle.serving.rows import read_rows
-from restyle.training.uploads import check_uploads, with_bom
-from restyle.training.uploads_rules import HOSTS, check_metadata, check_suffix, read_example
+from restyle.training.hosts.upload_rules import HOSTS, check_metadata, check_suffix, read_example
+from restyle.training.hosts.uploads import check_uploads, with_bom
 from support import plain_passage, write_rows
 from upload_files import GOOD, PROVIDERS, TRAIN, VALID, check, kinds, message, only, row, said
 

@@ -55,7 +55,7 @@ from restyle.embedded import PhraseModel
 from restyle.errors import LossError, StyleNotFoundError
 from restyle.testing import Fault, Recorded, Sandbox
 from restyle.training import Plan, Progress, Training, prepare
-from restyle.training.records import jobs, open_job
+from restyle.training.hosts.records import jobs, open_job
 
 
 def make_and_keep_a_card(home: Path) -> Style:

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from restyle.cli.options import Home, console, errors
 from restyle.cli.train import Png, check_png, collect
-from restyle.training.records import Record, open_job
-from restyle.training.records import jobs as known_jobs
+from restyle.training.hosts.records import Record, open_job
+from restyle.training.hosts.records import jobs as known_jobs
 
 __all__ = ["jobs"]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from restyle.cli.options import errors
 from restyle.messages import Role
-from restyle.training.hosts import FINAL
+from restyle.training.hosts.host import FINAL
 from restyle.training.plans import OnProgress, Plan, Progress
 from restyle.training.progress_text import duration, words
 

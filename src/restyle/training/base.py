@@ -23,11 +23,11 @@ without thinking. Not temperature 0, for an answer that lost facts is asked for 
 
 PROVIDERS = {
     "embedded": "restyle.training.embedded:EmbeddedTrainer",
-    "local": "restyle.training.local:LocalTrainer",
-    "openai": "restyle.training.openai:OpenAITrainer",
-    "azure": "restyle.training.azure:AzureTrainer",
-    "nebius": "restyle.training.nebius:NebiusTrainer",
-    "together": "restyle.training.together:TogetherTrainer",
+    "local": "restyle.training.local.trainer:LocalTrainer",
+    "openai": "restyle.training.hosts.openai:OpenAITrainer",
+    "azure": "restyle.training.hosts.azure:AzureTrainer",
+    "nebius": "restyle.training.hosts.nebius:NebiusTrainer",
+    "together": "restyle.training.hosts.together:TogetherTrainer",
 }
 
 
@@ -156,7 +156,7 @@ def train(
         base: The model to start from; None means the provider's own choice.
         home: Where styles are kept; None means ``RESTYLE_HOME`` or the user's data directory.
         on_progress: Called with everything that is heard while it trains.
-        options: Settings of the provider: for ``local`` see `restyle.training.local_settings.LocalSettings`, for the
+        options: Settings of the provider: for ``local`` see `restyle.training.local.settings.LocalSettings`, for the
             others the settings class in their file under `restyle.training`.
 
     Raises:

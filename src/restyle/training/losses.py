@@ -154,8 +154,8 @@ def judge(curve: LossCurve, overlap: bool | None) -> list[str]:  # noqa: FBT001 
 
     Args:
         curve: Its losses.
-        overlap: Whether texts for training are among those held out, see `restyle.training.uploads.overlap_of`; None:
-            that was not checked.
+        overlap: Whether texts for training are among those held out, see `restyle.training.hosts.uploads.overlap_of`;
+            None: that was not checked.
     """
     warnings = []
     if curve.diverged:
@@ -190,7 +190,8 @@ _EXPLAINED: Mapping[bool | None, str] = {
     True: "the check of the files found texts for training among those held out; split by document and train again",
     False: "no text for training was found among those held out; look for pairs whose two sides are nearly the same, "
     "and for very short answers",
-    None: "the held-out texts may have been seen in training; run restyle.training.uploads.check_uploads on both files",
+    None: "the held-out texts may have been seen in training; run restyle.training.hosts.uploads.check_uploads on both "
+    "files",
 }
 
 

@@ -16,12 +16,12 @@ from restyle.answering import KEY_VARIABLE
 from restyle.errors import ModelError, TrainingError
 from restyle.host_errors import mends
 from restyle.messages import Role
-from restyle.training.hosts import Event, Files, Served, State
+from restyle.training.hosts.host import Event, Files, Served, State
+from restyle.training.hosts.nebius_adapter import TEMPLATE, fetch_adapter, thinking_off
+from restyle.training.hosts.nebius_settings import NebiusSettings
+from restyle.training.hosts.openai_host import OpenAIHost, client_for, model_suffix
+from restyle.training.hosts.upload_rules import HOSTS
 from restyle.training.losses import LossCurve, from_checkpoints
-from restyle.training.nebius_adapter import TEMPLATE, fetch_adapter, thinking_off
-from restyle.training.nebius_settings import NebiusSettings
-from restyle.training.openai_host import OpenAIHost, client_for, model_suffix
-from restyle.training.uploads_rules import HOSTS
 
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJobEvent
@@ -48,7 +48,7 @@ _REFUSED = frozenset(range(400, 500)) - {401, 408, _BUSY}  # it is not the key, 
 
 
 class NebiusHost(OpenAIHost):
-    """See `restyle.training.hosts.Host`.
+    """See `restyle.training.hosts.host.Host`.
 
     Args:
         base: What is trained.

@@ -1,4 +1,4 @@
-"""What a host of fine-tuning can do, as `restyle.training.hosted` needs it; each provider's file has one."""
+"""What a host of fine-tuning can do, as `restyle.training.hosts.trainer` needs it; each provider's file has one."""
 
 from __future__ import annotations
 

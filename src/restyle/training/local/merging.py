@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from restyle.training.local_base import Base
+from restyle.training.local.base import Base
 
 __all__ = ["merge", "merged_folder"]
 

@@ -15,13 +15,13 @@ from restyle.errors import TrainingError
 from restyle.messages import Role
 from restyle.stage import Stage
 from restyle.style import Style
-from restyle.training.local_base import Base
-from restyle.training.local_merge import merge, merged_folder
-from restyle.training.local_precision import dtype_of
-from restyle.training.local_processes import is_first
-from restyle.training.local_run import Run
-from restyle.training.local_settings import LocalSettings
-from restyle.training.local_tuned import Tuned
+from restyle.training.local.base import Base
+from restyle.training.local.merging import merge, merged_folder
+from restyle.training.local.precision import dtype_of
+from restyle.training.local.processes import is_first
+from restyle.training.local.run import Run
+from restyle.training.local.settings import LocalSettings
+from restyle.training.local.tuned import Tuned
 from restyle.training.losses import judge
 from restyle.training.plans import OnProgress, Plan
 

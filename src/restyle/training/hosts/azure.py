@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 from restyle.answering import KEY_VARIABLE
 from restyle.messages import Role
 from restyle.stage import is_endpoint
-from restyle.training.hosted import HostedTrainer
-from restyle.training.hosted_settings import HostedSettings
-from restyle.training.hosts import Served
-from restyle.training.openai import EXAMPLE, OpenAISettings, job_body
-from restyle.training.openai_host import OpenAIHost, client_for
-from restyle.training.uploads_rules import Hosted
+from restyle.training.hosts.host import Served
+from restyle.training.hosts.openai import EXAMPLE, OpenAISettings, job_body
+from restyle.training.hosts.openai_host import OpenAIHost, client_for
+from restyle.training.hosts.settings import HostedSettings
+from restyle.training.hosts.trainer import HostedTrainer
+from restyle.training.hosts.upload_rules import Hosted
 
 __all__ = ["AzureSettings", "AzureTrainer", "TrainingType"]
 

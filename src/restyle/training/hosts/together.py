@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from restyle.training.hosted import HostedTrainer
-from restyle.training.hosted_settings import HostedSettings
-from restyle.training.hosts import Host
+from restyle.training.hosts.host import Host
+from restyle.training.hosts.settings import HostedSettings
+from restyle.training.hosts.trainer import HostedTrainer
+from restyle.training.hosts.upload_rules import Hosted
 from restyle.training.settings import check_adapter
-from restyle.training.uploads_rules import Hosted
 
 __all__ = ["TogetherSettings", "TogetherTrainer"]
 
@@ -73,7 +73,7 @@ class TogetherTrainer(HostedTrainer):
         The default base has a template that changes no text and does not think. Whether Together trains a base is
         asked before the first upload: the list changes.
         """
-        from restyle.training.together_host import ROOM  # noqa: PLC0415 - a host is not needed to be planned for
+        from restyle.training.hosts.together_host import ROOM  # noqa: PLC0415 - a host is not needed to be planned for
 
         if base is not None and not base.strip():
             raise ValueError(f"base is {base!r}: give a model's name at Together, such as {_BASE}")
@@ -100,6 +100,6 @@ class TogetherTrainer(HostedTrainer):
 
     def open(self, base: str, settings: TogetherSettings, *, style: str) -> Host:
         """See `HostedTrainer`."""
-        from restyle.training.together_host import TogetherHost  # noqa: PLC0415 - as above
+        from restyle.training.hosts.together_host import TogetherHost  # noqa: PLC0415 - as above
 
         return TogetherHost(base, settings, style=style, epochs=self.epochs(0, settings))

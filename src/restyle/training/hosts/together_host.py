@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 from restyle.errors import ModelError
 from restyle.messages import Role
-from restyle.training.hosts import FINAL, Event, Files, Served, State
+from restyle.training.hosts.host import FINAL, Event, Files, Served, State
+from restyle.training.hosts.together_adapter import fetch_adapter
+from restyle.training.hosts.together_client import TogetherClient, pauses
+from restyle.training.hosts.together_preview import golden_of, prove_file
+from restyle.training.hosts.together_watch import curve_of, events_of, state_of
 from restyle.training.losses import LossCurve
-from restyle.training.together_adapter import fetch_adapter
-from restyle.training.together_client import TogetherClient, pauses
-from restyle.training.together_preview import golden_of, prove_file
-from restyle.training.together_watch import curve_of, events_of, state_of
 
 if TYPE_CHECKING:
     from together import Together
     from together.types import FinetuneEvent, FinetuneResponse
     from together.types.finetune_model_limits import FinetuneModelLimits
 
-    from restyle.training.together import TogetherSettings
+    from restyle.training.hosts.together import TogetherSettings
 
 __all__ = ["ROOM", "TogetherHost"]
 
@@ -39,7 +39,7 @@ _GONE = 404
 
 
 class TogetherHost:
-    """See `restyle.training.hosts.Host`.
+    """See `restyle.training.hosts.host.Host`.
 
     Args:
         base: The base model.

@@ -13,14 +13,14 @@ from typing import Any
 from restyle.errors import RowError, TrainingError
 from restyle.golden import GoldenPrompt
 from restyle.messages import Role
-from restyle.training.local_base import Base
-from restyle.training.local_packing import check_packing
-from restyle.training.local_precision import dtype_of, load_options
-from restyle.training.local_processes import check_processes, devices, is_first
-from restyle.training.local_progress import watch
-from restyle.training.local_rows import IGNORED, Rows
-from restyle.training.local_settings import LocalSettings
-from restyle.training.local_tuned import Tuned
+from restyle.training.local.base import Base
+from restyle.training.local.packing import check_packing
+from restyle.training.local.precision import dtype_of, load_options
+from restyle.training.local.processes import check_processes, devices, is_first
+from restyle.training.local.progress import watch
+from restyle.training.local.rows import IGNORED, Rows
+from restyle.training.local.settings import LocalSettings
+from restyle.training.local.tuned import Tuned
 from restyle.training.losses import from_log_history
 from restyle.training.plans import OnProgress, Progress
 from restyle.training.templates import golden_prompt

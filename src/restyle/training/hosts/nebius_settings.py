@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from restyle.training.hosted_settings import HostedSettings
+from restyle.training.hosts.settings import HostedSettings
 from restyle.training.settings import check_adapter
 
 __all__ = ["NebiusSettings"]

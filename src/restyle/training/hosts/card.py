@@ -13,10 +13,10 @@ from restyle.messages import Role
 from restyle.stage import Stage
 from restyle.style import Style
 from restyle.training.base import SAMPLING
-from restyle.training.hosted_settings import HostedSettings
-from restyle.training.hosts import Host, Served
+from restyle.training.hosts.host import Host, Served
+from restyle.training.hosts.records import Record
+from restyle.training.hosts.settings import HostedSettings
 from restyle.training.losses import LossCurve, judge
-from restyle.training.records import Record
 
 __all__ = ["make_card"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from restyle.data.rows import Row
 from restyle.errors import RowError
-from restyle.training.local_base import Base
+from restyle.training.local.base import Base
 
 __all__ = ["IGNORED", "Rows"]
 

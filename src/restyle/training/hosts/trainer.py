@@ -1,4 +1,4 @@
-"""Training at a host: what is checked and planned before anything is sent. `hosted_training` does the rest."""
+"""Training at a host: what is checked and planned before anything is sent. `training` does the rest."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from restyle.messages import Role
 from restyle.prompts import Prompt
 from restyle.style import check_name
 from restyle.training.base import trained_parameters
-from restyle.training.hosted_settings import HostedSettings
-from restyle.training.hosted_training import HostedTraining
-from restyle.training.hosts import Host
+from restyle.training.hosts.host import Host
+from restyle.training.hosts.records import Direction, Record
+from restyle.training.hosts.settings import HostedSettings
+from restyle.training.hosts.training import HostedTraining
+from restyle.training.hosts.upload_rules import Hosted, check_suffix
+from restyle.training.hosts.uploads import Finding, check_uploads, overlap_of
 from restyle.training.plans import Part, Plan
-from restyle.training.records import Direction, Record
-from restyle.training.uploads import Finding, check_uploads, overlap_of
-from restyle.training.uploads_rules import Hosted, check_suffix
 
 __all__ = ["HostedTrainer"]
 

@@ -1,11 +1,11 @@
-"""What Together says of a job, in the words of `restyle.training.hosts`."""
+"""What Together says of a job, in the words of `restyle.training.hosts.host`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from restyle.training.hosts import FINAL, Event, State, Status
+from restyle.training.hosts.host import FINAL, Event, State, Status
 from restyle.training.losses import LossCurve, from_log_history
 
 if TYPE_CHECKING:

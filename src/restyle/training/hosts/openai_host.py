@@ -17,11 +17,11 @@ from restyle.data.gate import retry_after
 from restyle.errors import ModelError, RowError
 from restyle.host_errors import host_error, mends, transport_error
 from restyle.messages import Role
-from restyle.training.hosts import FINAL, Event, Files, Served, State
+from restyle.training.hosts.host import FINAL, Event, Files, Served, State
+from restyle.training.hosts.openai_jobs import event_of, state_of, status_of
+from restyle.training.hosts.upload_rules import HOSTS, Hosted
+from restyle.training.hosts.uploads import with_bom
 from restyle.training.losses import LossCurve, from_checkpoints, from_events, from_result_file
-from restyle.training.openai_jobs import event_of, state_of, status_of
-from restyle.training.uploads import with_bom
-from restyle.training.uploads_rules import HOSTS, Hosted
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class OpenAIHost:
-    """See `restyle.training.hosts.Host`; a subclass overrides what its host does otherwise, mostly `serve`.
+    """See `restyle.training.hosts.host.Host`; a subclass overrides what its host does otherwise, mostly `serve`.
 
     Args:
         provider: Whose rules it has.

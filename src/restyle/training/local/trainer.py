@@ -15,13 +15,13 @@ from restyle.errors import MissingExtraError, PairsError
 from restyle.messages import Role
 from restyle.style import check_name, styles_directory
 from restyle.training.base import trained_parameters
-from restyle.training.local_base import Base, open_base
-from restyle.training.local_packing import has_flash_attention
-from restyle.training.local_precision import check_precision
-from restyle.training.local_rows import Rows
-from restyle.training.local_run import Run
-from restyle.training.local_settings import LocalSettings
-from restyle.training.local_training import PACKAGES, LocalTraining
+from restyle.training.local.base import Base, open_base
+from restyle.training.local.packing import has_flash_attention
+from restyle.training.local.precision import check_precision
+from restyle.training.local.rows import Rows
+from restyle.training.local.run import Run
+from restyle.training.local.settings import LocalSettings
+from restyle.training.local.training import PACKAGES, LocalTraining
 from restyle.training.plans import Part, Plan
 
 __all__ = ["LocalTrainer"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from restyle.training.hosted import HostedTrainer
-from restyle.training.hosted_settings import HostedSettings
-from restyle.training.nebius_host import SERVED, NebiusHost
-from restyle.training.nebius_settings import NebiusSettings
-from restyle.training.uploads_rules import Hosted
+from restyle.training.hosts.nebius_host import SERVED, NebiusHost
+from restyle.training.hosts.nebius_settings import NebiusSettings
+from restyle.training.hosts.settings import HostedSettings
+from restyle.training.hosts.trainer import HostedTrainer
+from restyle.training.hosts.upload_rules import Hosted
 
 __all__ = ["NebiusSettings", "NebiusTrainer"]
 

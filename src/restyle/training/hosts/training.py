@@ -12,11 +12,11 @@ from restyle.data.splits import Split
 from restyle.errors import ModelError, TrainingError
 from restyle.messages import Role
 from restyle.style import Style, styles_directory
-from restyle.training.hosted_card import make_card
-from restyle.training.hosted_settings import HostedSettings
-from restyle.training.hosts import Event, Host, State, Status
+from restyle.training.hosts.card import make_card
+from restyle.training.hosts.host import Event, Host, State, Status
+from restyle.training.hosts.records import Direction, Record, locked
+from restyle.training.hosts.settings import HostedSettings
 from restyle.training.plans import OnProgress, Plan, Progress
-from restyle.training.records import Direction, Record, locked
 
 __all__ = ["HostedTraining"]
 

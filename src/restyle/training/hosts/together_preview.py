@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from restyle.errors import ModelError, PromptError, RowError
 from restyle.golden import GoldenPrompt
+from restyle.training.hosts.together_adapter import base_of, template_digest
+from restyle.training.hosts.together_client import TogetherClient
+from restyle.training.hosts.together_proof import Prompted, prove
 from restyle.training.rendering import Texts
-from restyle.training.together_adapter import base_of, template_digest
-from restyle.training.together_client import TogetherClient
-from restyle.training.together_proof import Prompted, prove
 
 if TYPE_CHECKING:
     from together import Together

@@ -16,7 +16,7 @@ from typing import IO
 
 from restyle.data.near_duplicates import NearDuplicates
 from restyle.errors import PairsError
-from restyle.training.uploads_rules import HOSTS, Example, Hosted, Rules, Severity, read_example
+from restyle.training.hosts.upload_rules import HOSTS, Example, Hosted, Rules, Severity, read_example
 
 __all__ = ["Finding", "check_uploads", "overlap_of", "with_bom"]
 

@@ -17,11 +17,11 @@ from restyle.errors import TrainingError
 from restyle.files import home_directory, write_atomically
 from restyle.messages import Role
 from restyle.training.base import find_trainer
-from restyle.training.hosts import FINAL, Files, Status
+from restyle.training.hosts.host import FINAL, Files, Status
 from restyle.training.plans import Plan
 
 if TYPE_CHECKING:
-    from restyle.training.hosted_training import HostedTraining
+    from restyle.training.hosts.training import HostedTraining
 
 __all__ = ["Direction", "Record", "jobs", "locked", "open_job"]
 
@@ -149,7 +149,7 @@ def open_job(name: str, home: Path | None = None) -> HostedTraining:
     if record is None:
         known = ", ".join(each.id for each in jobs(home)) or "none"
         raise TrainingError(f"no job {name!r}: those known are {known}")
-    from restyle.training.hosted import HostedTrainer  # noqa: PLC0415 - it imports this module
+    from restyle.training.hosts.trainer import HostedTrainer  # noqa: PLC0415 - it imports this module
 
     trainer = find_trainer(record.provider)
     if not isinstance(trainer, HostedTrainer):

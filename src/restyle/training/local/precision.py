@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from restyle.errors import MissingExtraError
-from restyle.training.local_packing import has_flash_attention
-from restyle.training.local_settings import LocalSettings
+from restyle.training.local.packing import has_flash_attention
+from restyle.training.local.settings import LocalSettings
 
 __all__ = ["check_precision", "dtype_of", "load_options"]
 

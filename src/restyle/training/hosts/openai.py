@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 from restyle.answering import KEY_VARIABLE, client_options
 from restyle.errors import ModelError
 from restyle.messages import Role
-from restyle.training.hosted import HostedTrainer
-from restyle.training.hosted_settings import HostedSettings
-from restyle.training.hosts import Files
-from restyle.training.openai_host import OpenAIHost, model_suffix, supervised
-from restyle.training.uploads_rules import Hosted
+from restyle.training.hosts.host import Files
+from restyle.training.hosts.openai_host import OpenAIHost, model_suffix, supervised
+from restyle.training.hosts.settings import HostedSettings
+from restyle.training.hosts.trainer import HostedTrainer
+from restyle.training.hosts.upload_rules import Hosted
 
 __all__ = ["EXAMPLE", "OpenAISettings", "OpenAITrainer", "job_body", "today"]
 

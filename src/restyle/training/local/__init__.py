@@ -1,0 +1,1 @@
+"""Training on this machine: LoRA adapters of an open base model, with TRL and PEFT."""
