@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from langchain_restyle.chat_model import EmbeddedChatModel
     from langchain_restyle.facade import RestyledChatModel
     from langchain_restyle.middleware import RestyleMiddleware
-    from langchain_restyle.pairs import abuild_pairs, build_pairs
+    from langchain_restyle.pairs import abuild_pairs, aestimate_pairs, build_pairs, estimate_pairs
     from langchain_restyle.runnable import Restyle
     from langchain_restyle.splitter import SingleIdeaSplitter
     from langchain_restyle.teachers import ChatTeacher
@@ -25,7 +25,9 @@ _HOMES = {
     "RestyledChatModel": "langchain_restyle.facade",
     "SingleIdeaSplitter": "langchain_restyle.splitter",
     "abuild_pairs": "langchain_restyle.pairs",
+    "aestimate_pairs": "langchain_restyle.pairs",
     "build_pairs": "langchain_restyle.pairs",
+    "estimate_pairs": "langchain_restyle.pairs",
 }
 
 __all__ = [
@@ -36,7 +38,9 @@ __all__ = [
     "RestyledChatModel",
     "SingleIdeaSplitter",
     "abuild_pairs",
+    "aestimate_pairs",
     "build_pairs",
+    "estimate_pairs",
 ]
 
 

@@ -19,10 +19,11 @@ from restyle.data.documents import Document as AuthorDocument
 from restyle.data.documents import Source
 from restyle.data.options import TeacherSpec as CoreTeacherSpec
 from restyle.data.pairs import PairSet, PairSettings
+from restyle.data.prices import Estimate
 from restyle.data.threaded import ThreadedTeacher
 from restyle.errors import DocumentError
 
-__all__ = ["PairSources", "abuild_pairs", "build_pairs"]
+__all__ = ["PairSources", "abuild_pairs", "aestimate_pairs", "build_pairs", "estimate_pairs"]
 
 T = TypeVar("T")
 
@@ -78,6 +79,34 @@ async def abuild_pairs(
     """As `build_pairs`, for tasks: document loaders and chat models are awaited, and sources may be."""
     given = _by_style(sources, lambda each: _AnyReader(source_id_key, sender, context).aread(each))
     return await pairs.abuild_pairs(given, teacher=_teachers(teacher), sender=sender, context=context, **options)
+
+
+def estimate_pairs(
+    sources: PairSources | Mapping[str, PairSources],
+    *,
+    teacher: TeacherSpec | Sequence[TeacherSpec] | None,
+    source_id_key: SourceIdKey = "source",
+    sender: str | None = None,
+    context: int = 0,
+    **options: Unpack[PairSettings],
+) -> Estimate:
+    """What `build_pairs` with the same arguments would ask for and cost; see `restyle.estimate_pairs`."""
+    given = _by_style(sources, lambda each: _AnyReader(source_id_key, sender, context).read(each))
+    return pairs.estimate_pairs(given, teacher=_teachers(teacher), sender=sender, context=context, **options)
+
+
+async def aestimate_pairs(
+    sources: _AsyncSources | Mapping[str, _AsyncSources],
+    *,
+    teacher: TeacherSpec | Sequence[TeacherSpec] | None,
+    source_id_key: SourceIdKey = "source",
+    sender: str | None = None,
+    context: int = 0,
+    **options: Unpack[PairSettings],
+) -> Estimate:
+    """As `estimate_pairs`, for tasks: document loaders are awaited, and sources may be."""
+    given = _by_style(sources, lambda each: _AnyReader(source_id_key, sender, context).aread(each))
+    return await pairs.aestimate_pairs(given, teacher=_teachers(teacher), sender=sender, context=context, **options)
 
 
 class _Reader(Protocol):

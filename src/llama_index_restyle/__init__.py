@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llama_index_restyle.finetuning import RestyleFinetuneEngine
     from llama_index_restyle.node_parser import SingleIdeaNodeParser
     from llama_index_restyle.node_postprocessors import DestyleNodePostprocessor, RestyleNodePostprocessor
-    from llama_index_restyle.pairs import abuild_pairs, build_pairs
+    from llama_index_restyle.pairs import abuild_pairs, aestimate_pairs, build_pairs, estimate_pairs
     from llama_index_restyle.postprocessor import RestylePostprocessor
     from llama_index_restyle.query_engine import RestyleQueryEngine
     from llama_index_restyle.synthesizer import RestyleSynthesizer
@@ -38,7 +38,9 @@ _HOMES = {
     "RestyleWorkflow": "llama_index_restyle.workflow",
     "SingleIdeaNodeParser": "llama_index_restyle.node_parser",
     "abuild_pairs": "llama_index_restyle.pairs",
+    "aestimate_pairs": "llama_index_restyle.pairs",
     "build_pairs": "llama_index_restyle.pairs",
+    "estimate_pairs": "llama_index_restyle.pairs",
 }
 
 __all__ = [
@@ -56,7 +58,9 @@ __all__ = [
     "RestyleWorkflow",
     "SingleIdeaNodeParser",
     "abuild_pairs",
+    "aestimate_pairs",
     "build_pairs",
+    "estimate_pairs",
 ]
 
 

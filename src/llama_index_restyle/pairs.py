@@ -15,10 +15,11 @@ from restyle.data import pairs
 from restyle.data.documents import Source
 from restyle.data.options import TeacherSpec as CoreTeacherSpec
 from restyle.data.pairs import PairSet, PairSettings
+from restyle.data.prices import Estimate
 from restyle.data.threaded import ThreadedTeacher
 from restyle.errors import DocumentError
 
-__all__ = ["PairSources", "abuild_pairs", "build_pairs"]
+__all__ = ["PairSources", "abuild_pairs", "aestimate_pairs", "build_pairs", "estimate_pairs"]
 
 T = TypeVar("T")
 
@@ -66,6 +67,30 @@ async def abuild_pairs(
     """As `build_pairs`, for tasks: readers (through ``aload_data``) and LLMs are awaited, and iterables may be."""
     given = _by_style(sources, lambda each: _aread(aelements(each), source_id_key))
     return await pairs.abuild_pairs(given, teacher=_teachers(teacher), **options)
+
+
+def estimate_pairs(
+    sources: PairSources | Mapping[str, PairSources],
+    *,
+    teacher: TeacherSpec | Sequence[TeacherSpec] | None,
+    source_id_key: SourceIdKey | None = None,
+    **options: Unpack[PairSettings],
+) -> Estimate:
+    """What `build_pairs` with the same arguments would ask for and cost; see `restyle.estimate_pairs`."""
+    given = _by_style(sources, lambda each: _read(elements(each), source_id_key))
+    return pairs.estimate_pairs(given, teacher=_teachers(teacher), **options)
+
+
+async def aestimate_pairs(
+    sources: _AsyncSources | Mapping[str, _AsyncSources],
+    *,
+    teacher: TeacherSpec | Sequence[TeacherSpec] | None,
+    source_id_key: SourceIdKey | None = None,
+    **options: Unpack[PairSettings],
+) -> Estimate:
+    """As `estimate_pairs`, for tasks: readers are awaited, and iterables may be."""
+    given = _by_style(sources, lambda each: _aread(aelements(each), source_id_key))
+    return await pairs.aestimate_pairs(given, teacher=_teachers(teacher), **options)
 
 
 class _Reading:

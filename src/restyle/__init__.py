@@ -12,7 +12,7 @@ from restyle._version import __version__
 
 if TYPE_CHECKING:
     from restyle.blocks import Block, Splitter, split_blocks
-    from restyle.data.pairs import PairSet, abuild_pairs, build_pairs
+    from restyle.data.pairs import PairSet, abuild_pairs, aestimate_pairs, build_pairs, estimate_pairs
     from restyle.errors import RestyleError
     from restyle.facts import Loss, losses
     from restyle.flows import Rewritten
@@ -36,9 +36,11 @@ _HOMES = {
     "Stage": "restyle.stage",
     "Style": "restyle.style",
     "abuild_pairs": "restyle.data.pairs",
+    "aestimate_pairs": "restyle.data.pairs",
     "arewrite": "restyle.rewriting",
     "arewrite_stream": "restyle.rewriting",
     "build_pairs": "restyle.data.pairs",
+    "estimate_pairs": "restyle.data.pairs",
     "losses": "restyle.facts",
     "rewrite": "restyle.rewriting",
     "rewrite_stream": "restyle.rewriting",
@@ -60,9 +62,11 @@ __all__ = [
     "Style",
     "__version__",
     "abuild_pairs",
+    "aestimate_pairs",
     "arewrite",
     "arewrite_stream",
     "build_pairs",
+    "estimate_pairs",
     "losses",
     "rewrite",
     "rewrite_stream",

@@ -13,7 +13,8 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 
-from langchain_restyle.pairs import abuild_pairs, build_pairs
+from langchain_restyle.pairs import abuild_pairs, aestimate_pairs, build_pairs, estimate_pairs
+from langchain_restyle.teachers import ChatTeacher
 from pairing import build, contents, lines
 from restyle.data.documents import Document as AuthorDocument
 from restyle.errors import DocumentError, DocumentNotFoundError, StyleNameError
@@ -91,6 +92,18 @@ async def test_a_loader_is_awaited_in_tasks(letters, tmp_path):
         out = tmp_path / str(number)
         made = await abuild_pairs(sources, style="author", teacher=recorded, out=out)
         assert contents(made.directory) == wanted
+
+
+async def test_an_estimate_asks_nobody_and_writes_nothing(tmp_path):
+    model = Scripted(reply=plain)
+    options = {"style": "author", "teacher": ChatTeacher(model, identity="plain"), "out": tmp_path / "pairs"}
+    found = estimate_pairs(pages(5), **options)
+    assert (found.blocks, found.requests, found.cost) == (5, 5, None)
+    assert await aestimate_pairs(AsyncLoader(pages(5)), **options) == found
+    assert not model.calls
+    assert not (tmp_path / "pairs").exists()
+    await abuild_pairs(pages(3), **options)
+    assert estimate_pairs(pages(5), **options).requests == 2
 
 
 def test_documents_are_forgotten_once_they_are_cut(options):

@@ -29,7 +29,7 @@ from llama_index.core.schema import (
 
 from llama import ScriptedLLM
 from llama_index_restyle.node_parser import SingleIdeaNodeParser
-from llama_index_restyle.pairs import abuild_pairs, build_pairs
+from llama_index_restyle.pairs import abuild_pairs, aestimate_pairs, build_pairs, estimate_pairs
 from llama_index_restyle.stretches import Piece, stretches
 from llama_index_restyle.teachers import LLMTeacher
 from pairing import build, contents, lines
@@ -70,6 +70,18 @@ def whole(count, start=0):
 def options(tmp_path):
     teacher = LLMTeacher(ScriptedLLM(reply=plain), identity="plain")
     return {"style": "author", "teacher": teacher, "out": tmp_path / "pairs"}
+
+
+async def test_an_estimate_asks_nobody_and_writes_nothing(tmp_path):
+    llm = ScriptedLLM(reply=plain)
+    options = {"style": "author", "teacher": LLMTeacher(llm, identity="plain"), "out": tmp_path / "pairs"}
+    found = estimate_pairs(pages(5), **options)
+    assert (found.blocks, found.requests, found.cost) == (5, 5, None)
+    assert await aestimate_pairs(pages(5), **options) == found
+    assert not llm.calls
+    assert not (tmp_path / "pairs").exists()
+    await abuild_pairs(pages(3), **options)
+    assert estimate_pairs(pages(5), **options).requests == 2
 
 
 def made_of(sources, options, **more):

@@ -157,7 +157,7 @@ def train(
         home: Where styles are kept; None means ``RESTYLE_HOME`` or the user's data directory.
         on_progress: Called with everything that is heard while it trains.
         options: Settings of the provider: for ``local`` see `restyle.training.local.settings.LocalSettings`, for the
-            others the settings class in their file under `restyle.training`.
+            others the settings class in their file under `restyle.training.hosts`.
 
     Raises:
         PairsError: The pair set is missing, was changed by hand, or has no pairs to train on.
