@@ -161,6 +161,12 @@ def test_any_vocabulary_that_passes_is_offered_understood_and_rendered(vocabular
     assert prompt.render(chosen) == " ".join(wanted.values())
 
 
+def test_a_value_may_look_like_a_fault():
+    vocabulary = check_vocabulary({"tone": ["<think>", "I'm sorry, but I cannot help with that."]})
+    for value in vocabulary["tone"]:
+        assert play(extract(TEXT, vocabulary), json.dumps({"tone": value}))[1] == {"tone": value}
+
+
 @pytest.mark.parametrize("name", ["", "to-ne", "2nd", "tone ", "tone\n", "töne", "$tone"])
 def test_a_name_must_fit_into_a_prompt(name):
     with pytest.raises(ParameterError, match="is not a parameter's name") as caught:

@@ -36,6 +36,7 @@ COMPLAINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_OF_WORDS = frozenset({"thinking", "refusal", "comment"})  # faults that a value of an object may only look like
 _NOTHING = "(no text)"  # in the place of an empty answer: some hosts refuse a message without text
 _FENCED = re.compile(r"\A```\w*\s(.*?)\s*```\Z", re.DOTALL)
 
@@ -120,9 +121,9 @@ def _schema(vocabulary: Mapping[str, Sequence[str]]) -> str:
 
 def _read(text: str, answer: Answer, vocabulary: Mapping[str, Sequence[str]]) -> dict[str, str] | _Rejected:
     """The chosen values; what else an answer holds is not asked for, and does no harm."""
-    if fault := find_fault(text, answer):
+    said, fault = _parsed(visible_text(answer)), find_fault(text, answer)
+    if fault and not (isinstance(said, dict) and fault.kind in _OF_WORDS):
         return _Rejected(f"{fault.kind}: {fault.detail}", [COMPLAINTS["form"]])
-    said = _parsed(visible_text(answer))
     if not isinstance(said, dict):
         return _Rejected("the answer is not a JSON object", [COMPLAINTS["form"]])
     chosen = {name: value for name, values in vocabulary.items() if (value := _declared(said.get(name), values))}
