@@ -74,7 +74,7 @@ def made(letters, tmp_path):
 def test_what_it_says(made):
     html, page = page_of(made)
     assert html.startswith("<!DOCTYPE html>")
-    assert "<h1>Pairs for the style <q>author</q></h1>" in html
+    assert "<h1>Pairs for the style “author”</h1>" in html
     assert '<td>facts</td><td class="n">1</td><td>the neutral version lost or invented facts</td>' in html
     assert '<td>unanswered</td><td class="n">1</td>' in html
     assert "lost number &#x27;100&#x27;" in html

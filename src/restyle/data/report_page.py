@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from html import escape
-from string import Template
 from typing import Any
 
 from restyle.data.report_counts import Seen
 from restyle.data.splits import SPLITS
+from restyle.pages import page_template
 
 __all__ = ["page"]
 
@@ -39,32 +39,18 @@ _MEANING = {
     "tokens": "a training row of it would be longer than allowed",
 }
 
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Pairs for the style $style</title>
-<style>
-:root { color-scheme: light dark; --line: #8886; --bar: #3567a8; --new: #1a7f3726; --old: #cf222e26 }
+_STYLES = """\
+:root { --bar: #3567a8; --new: #1a7f3726; --old: #cf222e26 }
 @media (prefers-color-scheme: dark) { :root { --bar: #7aa7e0; --new: #3fb95040; --old: #f8514940 } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem }
-table { border-collapse: collapse } th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top }
-tr { border-bottom: 1px solid var(--line) } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
-figure { margin: 1rem 0 } svg { width: 100%; max-width: 44rem; height: auto } rect { fill: var(--bar) }
-svg text { font-size: 11px; fill: currentColor } .text { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 }
+rect { fill: var(--bar) } svg text { font-size: 11px; fill: currentColor }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0 2rem; border-top: 1px solid var(--line) }
 .pair > p { grid-column: 1 / -1; opacity: .75; margin: .5rem 0 }
 ins { background: var(--new) } del { background: var(--old) }
 @media (max-width: 45rem) { .pair { grid-template-columns: 1fr } }
-@media print { body { max-width: none; font-size: 11px } .pair { break-inside: avoid } }
-</style>
-</head>
-<body>
-<main>
-<h1>Pairs for the style <q>$style</q></h1>
-$summary
+"""
+_PAGE = page_template(
+    "Pairs for the style “$style”",
+    """$summary
 $warnings
 $parameters
 $teachers
@@ -77,11 +63,9 @@ $documents
 <h2>Examples</h2>
 <p>Chosen by hash. <del>Struck</del>: words of the neutral version that the author does not have there;
 <ins>underlined</ins>: the author's own.</p>
-$examples
-</main>
-</body>
-</html>
-""")
+$examples""",
+    _STYLES,
+)
 
 
 def page(manifest: dict[str, Any], digest: str, seen: Seen) -> str:

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
-from string import Template
 
 from restyle.files import write_atomically
 from restyle.golden import GoldenPrompt
 from restyle.messages import Role
+from restyle.pages import page_template
 from restyle.style import Style
 from restyle.training.loss_plot import loss_png, loss_svg
 from restyle.training.losses import LossCurve, Point, judge
@@ -27,35 +27,14 @@ _FIGURES = {
     "loss_of_base": "Held-out loss of the base model",
 }
 
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Training of the style $style</title>
-<style>
-:root { color-scheme: light dark; --line: #8886 }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem }
-table { border-collapse: collapse } th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top }
-tr { border-bottom: 1px solid var(--line) } td.n { text-align: right; font-variant-numeric: tabular-nums }
-figure { margin: 1rem 0 } svg { width: 100%; max-width: 44rem; height: auto }
-.text { white-space: pre-wrap; overflow-wrap: anywhere }
-@media print { body { max-width: none; font-size: 11px } section { break-inside: avoid } }
-</style>
-</head>
-<body>
-<main>
-<h1>Training of the style <q>$style</q></h1>
-<p>Losses are means over tokens, in nats. They compare within a run and with its base model on the same held-out rows,
-and with nothing else.</p>
+_PAGE = page_template(
+    "Training of the style “$style”",
+    """<p>Losses are means over tokens, in nats. They compare within a run and with its base model on the same held-out
+rows, and with nothing else.</p>
 $directions
 <h2>Settings</h2>
-$settings
-</main>
-</body>
-</html>
-""")
+$settings""",
+)
 
 
 def write_report(style: Style) -> Path | None:
