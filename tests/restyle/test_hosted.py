@@ -333,6 +333,24 @@ def test_two_processes_do_not_begin_the_same_job(sandbox, pairs):
     assert len(sandbox.tuning.asked) == 2
 
 
+def test_who_watches_does_not_undo_what_another_process_has_written(sandbox, pairs):
+    sandbox.tuning.hold = True
+    training = begin(sandbox, pairs)
+    training.start()
+
+    def other(_):
+        if sandbox.tuning.hold:
+            (record,) = jobs()
+            record.directions["destyle"].attempt = 7
+            record.save(None)
+            sandbox.tuning.hold = False
+
+    training.wait(other)
+    (record,) = jobs()
+    assert record.directions["destyle"].attempt == 7
+    assert record.status == "succeeded"
+
+
 def test_a_record_that_is_none(sandbox, pairs, home):
     training = begin(sandbox, pairs)
     assert isinstance(training, HostedTraining)

@@ -54,8 +54,8 @@ class HostedTraining:
 
         Raises:
             ModelError: The host refuses, or does not answer.
-            PairsError: The pair set is gone, or another one, before all of it was sent.
-            TrainingError: Another process is at it.
+            PairsError: The pair set is gone before all of it was sent.
+            TrainingError: It is another one, or another process is at it.
         """
         with locked(self.id, self._home), closing(self._open()) as host:
             self._read_again()
@@ -197,10 +197,17 @@ class HostedTraining:
         seen.update(f"{role} {event.id}" for event in events)
         news = [_progress(role, state, event, before) for event in events]
         if state.status != before:
-            direction.status, direction.error = state.status, state.error
-            self._save()
+            self._keep(role, direction.job, state)
             news.append(Progress(role, state.status, state.error, seconds_left=state.seconds_left))
         return news
+
+    def _keep(self, role: Role, job: str, state: State) -> None:
+        """Write down a status and nothing else: another process may have begun something since."""
+        self._read_again()
+        direction = self._record.directions[role]
+        if direction.job == job:
+            direction.status, direction.error = state.status, state.error
+            self._save()
 
     def _check_succeeded(self) -> None:
         said = {"failed": "has failed", "cancelled": "was cancelled"}
