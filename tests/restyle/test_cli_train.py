@@ -216,6 +216,19 @@ def test_help_says_which_providers_have_an_option():
         assert meant.get(said, said.split(", ")) == [provider for provider in has if flag in has[provider]]
 
 
+def test_help_tells_the_defaults_of_lora():
+    helps = {each.name: each.help for each in get_command(app).commands["train"].params}
+    providers = ["local", "nebius", "together"]
+    kinds = [getattr(find_trainer(provider), "settings", LocalSettings) for provider in providers]
+    settings = dict(zip(providers, [kind() for kind in kinds], strict=True))
+    assert {each.rank for each in settings.values()} == {int(re.search(r"default (\d+)", helps["rank"])[1])}
+    told = re.search(r"default ([\de-]+), together ([\de-]+)", helps["learning_rate"])
+    usual, at_together = map(float, told.groups())
+    rates = {provider: each.learning_rate for provider, each in settings.items()}
+    assert rates == {"local": usual, "nebius": usual, "together": at_together}
+    assert all(each.serve_url in helps["serve_url"] for each in settings.values())
+
+
 def test_losses_are_told_and_drawn(scripted, command, home):
     news = [Progress("restyle", "queued"), Progress("restyle", "running", step=2, steps=4, loss=2.5)]
     training = Scripted(

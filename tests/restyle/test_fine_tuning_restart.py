@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
 
 from fine_tuning import BASE, MARKED, TRAINING, events, running, say, upload, wait
 
@@ -36,3 +38,18 @@ def test_a_job_that_a_dead_server_left_is_started_again(tmp_path):
         assert say(client, again.fine_tuned_model) == MARKED
         assert len(list(client.fine_tuning.jobs.checkpoints.list(job.id))) == 1
         assert "The server was restarted: the job begins again" in [event.message for event in events(client, job)]
+
+
+def test_a_server_remembers_nothing_of_what_it_is_sent(tmp_path):
+    with running(tmp_path) as client:
+        upload(client, TRAINING)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for _ in range(4):
+                upload(client, b"x" * 2**20)
+            gc.collect()
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert kept < 2**20

@@ -61,7 +61,7 @@ def train(
         int | None, typer.Option(help="Rank of the LoRA adapters, default 16: local, nebius, together.")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Its peak, default 2e-4: local, nebius, together.")
+        float | None, typer.Option(help="Its peak, default 2e-4, together 1e-4: local, nebius, together.")
     ] = None,
     suffix: Annotated[
         str | None, typer.Option(help="What the trained models' names end in, default the style's name: hosts.")

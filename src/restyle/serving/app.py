@@ -62,12 +62,12 @@ def create_app(
         tuning_rules: Which host's fine-tuning is played, and what goes wrong with it; for tests.
     """
     store = Store(state or (home or home_directory()) / "serving")
-    rules = tuning_rules or TuningRules()
+    rules = tuning_rules or TuningRules.of_a_server()
     jobs = Jobs(store, rules)
     models = Models(home, jobs.records, replies)
     pool = ThreadPoolExecutor(_THREADS, "restyle-serving")
     chat = ChatCompletions(models, pool, alter=alter, word_latency=word_latency)
-    batches = BatchRoutes(store, models, pool, batch_rules or BatchRules())
+    batches = BatchRoutes(store, models, pool, batch_rules or BatchRules.of_a_server())
     listing = _ModelRoutes(models, pool)
 
     @asynccontextmanager

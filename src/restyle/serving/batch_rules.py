@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import MutableSequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 __all__ = ["BatchRules"]
 
@@ -30,4 +32,9 @@ class BatchRules:
     error_status: int = 500
     expires_after: int | None = None
     enqueued_words: int | None = None
-    answered: list[dict[str, Any]] = field(default_factory=list)
+    answered: MutableSequence[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of_a_server(cls) -> Self:
+        """Those of ``restyle serve``, which would run out of memory if it remembered what it has answered."""
+        return cls(answered=deque(maxlen=0))

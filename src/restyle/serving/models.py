@@ -88,9 +88,10 @@ class Models:
 
     def _reply(self, name: str) -> Reply | None:
         """The scripted reply of that name or, after all exact names, trained ones too, of the first pattern it fits."""
-        if name in self._replies or name in self._jobs.trained():
-            return self._replies.get(name)
-        return next((reply for key, reply in self._replies.items() if "*" in key and fnmatchcase(name, key)), None)
+        if name in self._replies:
+            return self._replies[name]
+        reply = next((reply for key, reply in self._replies.items() if "*" in key and fnmatchcase(name, key)), None)
+        return None if reply is None or name in self._jobs.trained() else reply
 
     def _style_model(self, name: str) -> Path | None:
         style, _, role = name.rpartition(":")

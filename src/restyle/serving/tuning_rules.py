@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 __all__ = ["Loss", "TuningHost", "TuningRules"]
 
@@ -58,5 +59,10 @@ class TuningRules:
     deployments: dict[str, str] = field(default_factory=dict)
     activation_seconds: float = 0.0
     activation_fails: str | None = None
-    asked: list[dict[str, Any]] = field(default_factory=list)
-    uploads: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: MutableSequence[dict[str, Any]] = field(default_factory=list)
+    uploads: MutableSequence[tuple[str, bytes]] = field(default_factory=list)
+
+    @classmethod
+    def of_a_server(cls) -> Self:
+        """Those of ``restyle serve``, which would run out of memory if it remembered what it was sent."""
+        return cls(asked=deque(maxlen=0), uploads=deque(maxlen=0))
